@@ -1,0 +1,139 @@
+package remora
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Provider makes clusters. Each provider passes the contract suite in
+// provider/providertest.
+type Provider interface {
+	// Start provisions a cluster and returns once all its nodes have joined and
+	// the head accepts a driver.
+	//
+	// spec.Record is called with the cluster's handle before the first process
+	// starts; if it fails, nothing is started. If Start fails or ctx ends,
+	// nothing of the cluster is left behind. If the calling process dies
+	// meanwhile, Adopt with the recorded handle finds what there is.
+	Start(ctx context.Context, spec ClusterSpec) (Cluster, error)
+	// Adopt takes over a cluster after a restart of the control plane. NotFound
+	// if its processes are gone, in which case every remainder (processes that
+	// escaped, shared memory, files) has been removed when Adopt returns.
+	Adopt(ctx context.Context, h Handle) (Cluster, error)
+}
+
+// Cluster is one run's or session's cluster. It outlives the control plane. All
+// methods may be called from any goroutine.
+type Cluster interface {
+	Handle() Handle
+	// Run starts a driver on the head node. It is idempotent by d.ID: a second
+	// call, also after Adopt, returns the process that the first one started,
+	// whether it is running or has ended. Nothing is started twice.
+	Run(ctx context.Context, d Driver) (Process, error)
+	// Process returns a driver that Run started earlier; NotFound.
+	Process(ctx context.Context, driverID string) (Process, error)
+	Nodes(ctx context.Context) ([]Node, error)
+	// Stop ends all processes and removes every trace of the cluster: processes
+	// (those that detached themselves too), sockets, ports, shared memory, files.
+	// Idempotent.
+	Stop(ctx context.Context) error
+}
+
+// Handle identifies a cluster to its provider, over restarts. Opaque and
+// versioned; the provider that made it can read those of earlier releases.
+type Handle = json.RawMessage
+
+// ClusterSpec says what to provision.
+type ClusterSpec struct {
+	ID      string // of the run or session; unique
+	Runtime Runtime
+	Head    NodeSize
+	Worker  NodeSize
+	Workers int
+	Env     map[string]string // for every process of the cluster; may hold secrets
+	Logs    LogTarget
+	Record  func(context.Context, Handle) error
+}
+
+// NodeSize is what one node offers to Ray.
+type NodeSize struct {
+	CPUs        int
+	MemoryBytes int64 // for tasks and actors, the object store not included
+	ObjectStore int64 // bytes of shared memory
+}
+
+// Runtime is a built environment on this host.
+type Runtime struct {
+	Name   string            // "Ray2.60"
+	Dir    string            // root of the environment
+	Python string            // absolute path of its interpreter
+	Env    map[string]string // to set for processes that use it
+}
+
+// LogTarget says where the output of a cluster goes: log groups below Prefix
+// (see LogGroups), streams whose names start with Stream.
+type LogTarget struct {
+	Prefix string // "/aws-glue/ray/jobs"
+	Stream string // the run's id
+}
+
+// Driver is a process to run on the head node: a job's script or a session's
+// interpreter.
+type Driver struct {
+	ID   string
+	Argv []string          // Argv[0] is an absolute path
+	Dir  string            // working directory; empty: a private one that Stop removes
+	Env  map[string]string // over the cluster's
+}
+
+// Process is a driver, running or ended.
+type Process interface {
+	// Wait returns when the driver has ended. If ctx ends first it returns ctx's
+	// error and the driver goes on. Unavailable if the cluster died and nobody
+	// knows how the driver ended.
+	Wait(ctx context.Context) (Exit, error)
+	// Stop sends SIGTERM, and SIGKILL to the whole process group after grace.
+	// It returns when the driver has ended. Idempotent.
+	Stop(ctx context.Context, grace time.Duration) error
+	// Elapsed is the time since the driver started, or that it took, from the
+	// monotonic clock: it does not jump when the wall clock does.
+	Elapsed(ctx context.Context) (time.Duration, error)
+}
+
+// Exit is how a driver ended.
+type Exit struct {
+	Code    int           `json:"code"`   // exit status, or -1 if a signal ended it
+	Signal  int           `json:"signal"` // 0 if none
+	Elapsed time.Duration `json:"elapsed"`
+	Tail    []string      `json:"tail"`  // the last lines of stderr, oldest first; bounded
+	Error   string        `json:"error"` // why it could not be started, if so
+}
+
+// Node is a member of a cluster as its engine reports it.
+type Node struct {
+	ID      string
+	Address string
+	Head    bool
+	Alive   bool
+	CPUs    float64
+	Memory  int64
+}
+
+// Runtimes builds and keeps environments.
+type Runtimes interface {
+	// Ensure returns the named runtime, building it if it is not there. While it
+	// builds it reports progress in lines for a person to read. Of several calls
+	// at the same time, in this process or others, one builds. Invalid if there
+	// is no runtime of that name.
+	Ensure(ctx context.Context, name string, progress func(line string)) (Runtime, error)
+	// Names lists the runtimes that Ensure accepts.
+	Names() []string
+}
+
+// Blobs reads objects from S3.
+type Blobs interface {
+	// Read returns an object of at most limit bytes. NotFound, Invalid (not an
+	// s3:// address, too large), Unauthorized or Unavailable.
+	Read(ctx context.Context, uri string, limit int64) ([]byte, error)
+}
