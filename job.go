@@ -18,6 +18,7 @@ type Job struct {
 	MaxRetries              int
 	MaxConcurrentRuns       int  // at least 1
 	Queuing                 bool // JobRunQueuingEnabled
+	GlueVersion             string
 	CreatedOn               time.Time
 	LastModifiedOn          time.Time
 	Document                json.RawMessage // an awsmodel.Job without the two times; opaque here

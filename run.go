@@ -69,8 +69,20 @@ type Run struct {
 	DPUSeconds    float64       // billed: by the second, one minute at least once the script has started
 	ErrorMessage  string
 
+	// Outcome is set once it is known how the script ended, while the cluster is
+	// still being taken down: a control plane that dies in between must not
+	// mistake a cluster that is gone for a run that was lost.
+	Outcome *Outcome
+
 	Handle   Handle          // of its cluster; set before the cluster starts
 	Document json.RawMessage // members of the request that Remora does not act on; opaque here
+}
+
+// Outcome is how a run will end.
+type Outcome struct {
+	State         RunState      `json:"state"`
+	ErrorMessage  string        `json:"errorMessage,omitempty"`
+	ExecutionTime time.Duration `json:"executionTime"`
 }
 
 // RunPlan is what a run needs, frozen when it is accepted: a later UpdateJob
@@ -82,6 +94,7 @@ type RunPlan struct {
 	NumberOfWorkers int               `json:"numberOfWorkers"`
 	DPUPerWorker    float64           `json:"dpuPerWorker"`
 	MaxRetries      int               `json:"maxRetries"`
+	GlueVersion     string            `json:"glueVersion"`
 	Timeout         time.Duration     `json:"timeout"`
 }
 

@@ -1,0 +1,185 @@
+// Package control takes job runs through their lives.
+//
+// Runs holds one goroutine per open run. What a run has come to is in the
+// store, and every step is written there before the world changes, so that a
+// control plane that is killed at any moment picks up where it was:
+//
+//	WAITING ──promoted──▶ STARTING ──▶ RUNNING ──▶ SUCCEEDED | FAILED | TIMEOUT
+//	   │                     │            │
+//	   └─────────────────────┴── stop ────┴──▶ STOPPING ──▶ STOPPED
+//
+//	step           written first                      then
+//	provision      Handle (by the provider's Record)  cluster starts
+//	launch         state RUNNING                      driver starts, once by its id
+//	settle         Outcome                            cluster is taken down
+//	end            end state and, if due, the retry   next waiting run is promoted
+//
+// A run that is STARTING has therefore never run its script, and can be
+// provisioned again when its cluster is gone; one that is RUNNING cannot, and
+// fails. Nothing runs twice.
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/remora-project/remora"
+)
+
+// Config is what Runs works with. All members are required unless they say
+// otherwise.
+type Config struct {
+	Store    remora.Store
+	Provider remora.Provider
+	Runtimes remora.Runtimes
+	Blobs    remora.Blobs
+	Logs     remora.Logs
+	Log      *slog.Logger
+	Now      remora.Clock
+
+	Sizing    Sizing
+	WorkDir   string // scripts of open runs live below it
+	LogPrefix string // "/aws-glue/ray/jobs"
+
+	// Env returns what every process of a run's cluster finds in its environment:
+	// endpoints, region, credentials.
+	Env func() map[string]string
+	// Grace is the time between SIGTERM and SIGKILL when a run is stopped.
+	Grace time.Duration
+}
+
+// Runs drives all job runs of one control plane.
+type Runs struct {
+	cfg  Config
+	ctx  context.Context // ends with Close: goroutines stop driving, clusters go on
+	end  context.CancelFunc
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	live map[string]*drive // by run id
+}
+
+// NewRuns returns a Runs that does nothing until Resume.
+func NewRuns(cfg Config) *Runs {
+	ctx, end := context.WithCancel(context.Background())
+	return &Runs{cfg: cfg, ctx: ctx, end: end, live: map[string]*drive{}}
+}
+
+// Resume picks up every run that an earlier control plane left open. It returns
+// once they are being driven, without waiting for any of them.
+func (c *Runs) Resume(ctx context.Context) error {
+	open, err := c.cfg.Store.OpenRuns(ctx)
+	if err != nil {
+		return err
+	}
+	jobs := map[string]bool{}
+	for _, r := range open {
+		if r.State == remora.Waiting {
+			jobs[r.JobName] = true
+			continue
+		}
+		c.cfg.Log.Info("resuming run", "run", r.ID, "job", r.JobName, "state", r.State)
+		c.spawn(r)
+	}
+	for job := range jobs {
+		c.Promote(ctx, job)
+	}
+	return nil
+}
+
+// Close stops driving and waits until every goroutine has let go. Clusters and
+// scripts go on, to be resumed by the next control plane.
+func (c *Runs) Close() {
+	c.end()
+	c.wg.Wait()
+}
+
+// Open returns how many runs are being driven.
+func (c *Runs) Open() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.live)
+}
+
+// spawn starts driving a run; a run that is being driven is left alone.
+func (c *Runs) spawn(r remora.Run) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil || c.live[r.ID] != nil {
+		return
+	}
+	d := &drive{Runs: c, run: r, stop: make(chan struct{}), born: time.Now(),
+		log: c.cfg.Log.With("run", r.ID, "job", r.JobName)}
+	c.live[r.ID] = d
+	c.wg.Add(1)
+	go func() {
+		defer c.wg.Done()
+		d.live(c.ctx)
+		c.mu.Lock()
+		delete(c.live, r.ID)
+		c.mu.Unlock()
+		if c.ctx.Err() == nil {
+			c.Promote(c.ctx, r.JobName)
+		}
+	}()
+}
+
+// Promote starts waiting runs of a job while its limit allows it. It is called
+// when a run ends and when the limit may have changed.
+func (c *Runs) Promote(ctx context.Context, jobName string) {
+	for {
+		limit := 1 // of a job that was deleted while runs waited: one after the other
+		if j, err := c.cfg.Store.Job(ctx, jobName); err == nil {
+			limit = j.MaxConcurrentRuns
+		} else if remora.KindOf(err) != remora.NotFound {
+			c.cfg.Log.Error("cannot promote waiting runs", "job", jobName, "err", err)
+			return
+		}
+		r, ok, err := c.cfg.Store.PromoteRun(ctx, jobName, limit)
+		if err != nil {
+			c.cfg.Log.Error("cannot promote waiting runs", "job", jobName, "err", err)
+			return
+		}
+		if !ok {
+			return
+		}
+		c.spawn(r)
+	}
+}
+
+// Stop asks a run to stop and returns at once; the run becomes STOPPED when its
+// processes are gone. A run that is stopping, has ended, or is just ending is
+// left as it is: stopping twice is no error. NotFound if the job has no such run.
+func (c *Runs) Stop(ctx context.Context, jobName, id string) error {
+	if _, err := c.cfg.Store.Run(ctx, jobName, id); err != nil {
+		return err
+	}
+	r, err := c.cfg.Store.ChangeRun(ctx, id, func(r *remora.Run) (*remora.Run, error) {
+		if r.State == remora.Stopping || r.State.Ended() || r.Outcome != nil {
+			return nil, errUnchanged
+		}
+		r.State = remora.Stopping
+		return nil, nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	d := c.live[id]
+	if d != nil {
+		d.stopOnce.Do(func() { close(d.stop) })
+	}
+	c.mu.Unlock()
+	if d == nil { // it was waiting
+		c.spawn(r)
+	}
+	return nil
+}
+
+// errUnchanged leaves a ChangeRun without storing anything.
+var errUnchanged = errors.New("nothing to change")
