@@ -6,8 +6,12 @@ import "context"
 // returns nil, the change survives kill -9 and a power cut. Each call is one
 // transaction; calls may be made from any goroutine.
 //
-// Errors are *Error: NotFound, AlreadyExists, WrongState, Unavailable (a full
-// disk, a lock that could not be had in time) or Internal.
+// The functions that callers pass in (admit, change) run inside the transaction:
+// they must be quick and must not call the store.
+//
+// Errors are *Error: NotFound, AlreadyExists, WrongState, InvalidPageToken,
+// Unavailable (a full disk, a lock that could not be had in time, an ended
+// context) or Internal.
 type Store interface {
 	// CreateJob stores a new job and its tags. AlreadyExists if the name is taken.
 	CreateJob(ctx context.Context, j Job, arn string, tags map[string]string) error
