@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+type envCmd struct{}
+
+// Run prints shell assignments. botocore reads the region from
+// AWS_DEFAULT_REGION, other SDKs from AWS_REGION, so both are set.
+func (envCmd) Run(s *scope) error {
+	ready, err := s.running()
+	if err != nil {
+		return err
+	}
+	id, secret, err := s.credentials()
+	if err != nil {
+		return err
+	}
+	for _, v := range [][2]string{
+		{"AWS_ENDPOINT_URL", ready.Endpoint},
+		{"AWS_ENDPOINT_URL_S3", ready.S3Endpoint},
+		{"AWS_REGION", ready.Region},
+		{"AWS_DEFAULT_REGION", ready.Region},
+		{"AWS_ACCESS_KEY_ID", id},
+		{"AWS_SECRET_ACCESS_KEY", secret},
+	} {
+		fmt.Printf("export %s=%s\n", v[0], shellQuote(v[1]))
+	}
+	// Left-overs of another account would be sent along, and refused.
+	fmt.Println("unset AWS_SESSION_TOKEN AWS_PROFILE")
+	return nil
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

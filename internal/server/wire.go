@@ -1,0 +1,174 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/remora-project/remora"
+	"github.com/remora-project/remora/api"
+	"github.com/remora-project/remora/api/awsjson"
+	"github.com/remora-project/remora/api/glue"
+	"github.com/remora-project/remora/api/logs"
+	"github.com/remora-project/remora/api/operator"
+	"github.com/remora-project/remora/api/s3"
+	"github.com/remora-project/remora/api/sigv4"
+	"github.com/remora-project/remora/api/sts"
+	"github.com/remora-project/remora/blobs"
+	"github.com/remora-project/remora/control"
+	"github.com/remora-project/remora/internal/config"
+	"github.com/remora-project/remora/internal/keyring"
+	"github.com/remora-project/remora/logstore"
+	"github.com/remora-project/remora/provider/ray"
+	"github.com/remora-project/remora/provider/supervise"
+	"github.com/remora-project/remora/runtimes"
+	"github.com/remora-project/remora/store/sqlite"
+)
+
+// jobLogs is the prefix of job runs' log groups, and their LogGroupName.
+const jobLogs = "/aws-glue/ray/jobs"
+
+// wire makes every part and puts them together, from the disk outwards. What it
+// has opened when it fails is in s, to be closed.
+func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
+	o, cfg := s.opts, s.opts.Config
+	ring, err := keyring.Open(KeysPath(o.DataDir))
+	if err != nil {
+		return nil, err
+	}
+	key, err := tokenKey(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	if s.store, err = sqlite.Open(dbPath(o.DataDir), sqlite.Options{Now: o.Now}); err != nil {
+		return nil, err
+	}
+	if s.logs, err = logstore.Open(logsPath(o.DataDir), logstore.Options{
+		StreamBytes: int64(cfg.Logs.StreamLimit), TotalBytes: int64(cfg.Logs.TotalLimit)}); err != nil {
+		return nil, err
+	}
+	envs, err := runtimes.Open(cfg.Runtime.CacheDir, runtimes.Options{Python: cfg.Runtime.Python, Logger: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	creds := credentials(cfg.S3, ring)
+	objects, err := s.openBlobs(ctx, creds, ring, former)
+	if err != nil {
+		return nil, err
+	}
+	provider := o.Provider
+	if provider == nil {
+		runDir, err := supervise.RunDir(o.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		provider = ray.New(ray.Config{Supervisor: supervisor(o.Supervise, cfg.Logs), RunDir: runDir, LogStore: logsPath(o.DataDir)})
+	}
+	types := workerTypes(cfg.WorkerTypes)
+	s.runs = control.NewRuns(control.Config{
+		Store: s.store, Provider: provider, Runtimes: envs, Blobs: objects, Logs: s.logs, Log: o.Log, Now: o.Now,
+		Sizing:  control.Sizing{Types: types, HostCPUs: hostCPUs(), HostMemory: HostMemory(), HostShm: hostShm()},
+		WorkDir: workPath(o.DataDir), LogPrefix: jobLogs, Grace: time.Duration(cfg.Runs.Grace),
+		Env: func() map[string]string { return s.jobEnv(creds) },
+	})
+	tokens := awsjson.NewTokens(key)
+	return &api.Endpoint{
+		Verifier: &sigv4.Verifier{Secrets: secrets(cfg.S3, ring), Now: o.Now},
+		Services: []*awsjson.Service{
+			glue.New(glue.Config{
+				Store: s.store, Runs: s.runs, Tokens: tokens, Now: o.Now, Region: cfg.Server.Region, Account: cfg.Server.Account,
+				Runtimes: envs.Names(), WorkerTypes: types, Timeout: time.Duration(cfg.Runs.Timeout), LogGroup: jobLogs,
+			}),
+			logs.New(s.logs, tokens, logs.ARNs{Region: cfg.Server.Region, Account: cfg.Server.Account}),
+			operator.New(s.store, jobLogs),
+		},
+		STS: sts.Service{Account: cfg.Server.Account},
+		Log: o.Log,
+	}, nil
+}
+
+// openBlobs starts the embedded S3 store, unless there is an outside one, and
+// returns a reader of whichever it is.
+func (s *Server) openBlobs(ctx context.Context, creds aws.CredentialsProvider, ring *keyring.Keyring, former Ready) (remora.Blobs, error) {
+	cfg := s.opts.Config
+	endpoint := cfg.S3.Endpoint
+	if endpoint == "" {
+		c := s3.Config{Dir: s3Path(s.opts.DataDir), Listen: address(s.opts.S3Listen, cfg.Server.S3Listen),
+			Region: cfg.Server.Region, Account: cfg.Server.Account, Keys: ring, Logger: s.opts.Log}
+		var err error
+		if same, ok := samePort(c.Listen, former.S3Endpoint); ok {
+			again := c
+			again.Listen = same
+			s.blobs, err = s3.Open(ctx, again)
+		}
+		if s.blobs == nil {
+			s.blobs, err = s3.Open(ctx, c)
+		}
+		if err != nil {
+			return nil, err
+		}
+		go func() {
+			if err, ok := <-s.blobs.Err(); ok && err != nil {
+				s.errs <- fmt.Errorf("the S3 endpoint stopped: %w", err)
+			}
+		}()
+		endpoint = "http://" + s.blobs.Addr()
+	}
+	return blobs.New(ctx, blobs.Config{Endpoint: endpoint, Region: cfg.Server.Region, PathStyle: true, Credentials: creds})
+}
+
+// credentials are what jobs and the server itself sign with.
+func credentials(outside config.S3, ring *keyring.Keyring) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		if outside.Endpoint != "" {
+			return aws.Credentials{AccessKeyID: outside.AccessKeyID, SecretAccessKey: outside.SecretAccessKey}, nil
+		}
+		key := ring.Current()
+		secret, ok := ring.Secret(key.ID)
+		if !ok {
+			return aws.Credentials{}, fmt.Errorf("access key %s is no longer valid", key.ID)
+		}
+		return aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: secret}, nil
+	})
+}
+
+// secrets are the keys that the API endpoint accepts: the server's own, and
+// those of an outside S3, so that a job needs one pair for everything.
+func secrets(outside config.S3, ring *keyring.Keyring) func(string) (string, bool) {
+	return func(id string) (string, bool) {
+		if outside.Endpoint != "" && id == outside.AccessKeyID {
+			return outside.SecretAccessKey, true
+		}
+		return ring.Secret(id)
+	}
+}
+
+// jobEnv is the environment in which AWS clients inside a job find the service.
+func (s *Server) jobEnv(creds aws.CredentialsProvider) map[string]string {
+	ready := s.Ready()
+	env := map[string]string{
+		"AWS_ENDPOINT_URL":    ready.Endpoint,
+		"AWS_ENDPOINT_URL_S3": ready.S3Endpoint,
+		"AWS_REGION":          ready.Region,
+		"AWS_DEFAULT_REGION":  ready.Region,
+		// There is no instance role to ask for, and asking costs seconds.
+		"AWS_EC2_METADATA_DISABLED": "true",
+	}
+	if c, err := creds.Retrieve(context.Background()); err == nil {
+		maps.Copy(env, map[string]string{"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey})
+	} else {
+		s.opts.Log.Error("no credentials for jobs", "err", err)
+	}
+	return env
+}
+
+func workerTypes(in map[string]config.WorkerType) map[string]control.WorkerType {
+	out := make(map[string]control.WorkerType, len(in))
+	for name, t := range in {
+		out[name] = control.WorkerType{CPUs: t.CPUs, MemoryBytes: int64(t.Memory), DPU: t.DPU}
+	}
+	return out
+}

@@ -1,0 +1,92 @@
+package providertest
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// noteSockets remembers which sockets a cluster listens on.
+func (b *bed) noteSockets(id string) {
+	pids, err := b.Processes(id)
+	if err != nil {
+		b.t.Errorf("list the processes of %s: %v", id, err)
+	}
+	listening := listeners()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, pid := range pids {
+		fds, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/fd/*")
+		for _, fd := range fds {
+			target, _ := os.Readlink(fd)
+			inode := strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")
+			if addr, ok := listening[inode]; ok {
+				b.sockets[inode] = addr
+			}
+		}
+	}
+}
+
+// listeners maps the inodes of all listening TCP sockets to their addresses, as
+// the kernel prints them.
+func listeners() map[string]string {
+	out := map[string]string{}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		f, err := os.Open(table)
+		if err != nil {
+			continue
+		}
+		for sc := bufio.NewScanner(f); sc.Scan(); {
+			if f := strings.Fields(sc.Text()); len(f) > 9 && f[3] == "0A" { // TCP_LISTEN
+				out[f[9]] = f[1]
+			}
+		}
+		f.Close()
+	}
+	return out
+}
+
+// sharedMemory lists the files in /dev/shm that Ray may have made.
+func sharedMemory() map[string]bool {
+	out := map[string]bool{}
+	entries, _ := os.ReadDir("/dev/shm")
+	for _, e := range entries {
+		if strings.Contains(e.Name(), "plasma") || strings.Contains(e.Name(), "ray") {
+			out[e.Name()] = true
+		}
+	}
+	return out
+}
+
+// checkNothingLeft runs after a test has stopped its clusters.
+func (b *bed) checkNothingLeft() {
+	for _, id := range b.ids {
+		if pids, err := b.Processes(id); err != nil || len(pids) > 0 {
+			b.t.Errorf("processes %v of %s are left (%v)", pids, id, err)
+		}
+	}
+	now := listeners()
+	for inode, addr := range b.sockets {
+		if now[inode] != "" {
+			b.t.Errorf("a socket on %s is still listened on", addr)
+		}
+	}
+	for name := range sharedMemory() {
+		if !b.shm[name] {
+			b.t.Errorf("/dev/shm/%s is left", name)
+		}
+	}
+	if exists(b.Dir) {
+		var names []string
+		filepath.WalkDir(b.Dir, func(path string, _ os.DirEntry, _ error) error {
+			names = append(names, path)
+			return nil
+		})
+		b.t.Errorf("files are left: %q", names)
+	}
+	if !b.tmpRay && exists("/tmp/ray") {
+		b.t.Error("/tmp/ray has been made")
+	}
+}

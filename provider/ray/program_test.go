@@ -1,0 +1,170 @@
+package ray_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	remora "github.com/remora-project/remora"
+)
+
+// TestProgram: a script finds its cluster, and the cluster is what was asked for.
+func TestProgram(t *testing.T) {
+	b := newBed(t, nil)
+	b.start()
+	exit := b.wait(b.run(b.script("program.py")))
+	log := b.log(remora.ScriptLog, "")
+	if exit.Code != 0 {
+		t.Fatalf("exit %+v; log:\n%s", exit, strings.Join(log, "\n"))
+	}
+	i := slices.IndexFunc(log, func(l string) bool { return strings.HasPrefix(l, "RESULT ") })
+	if i < 0 {
+		t.Fatalf("no result in the log:\n%s", strings.Join(log, "\n"))
+	}
+	var r struct {
+		Resources map[string]float64
+		Nodes     []string
+		Ran       []string
+		Moved     bool
+		Counts    []int
+		Env       []string
+		Head      string
+		Data      int
+	}
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(log[i], "RESULT ")), &r); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{"CPU": 2, "memory": 1 << 30, "object_store_memory": 160 << 20} {
+		if r.Resources[name] != want {
+			t.Errorf("resource %s is %v, want %v", name, r.Resources[name], want)
+		}
+	}
+	if len(r.Nodes) != 2 || !slices.Equal(r.Nodes, r.Ran) {
+		t.Errorf("tasks for the nodes %v ran on %v", r.Nodes, r.Ran)
+	}
+	if !r.Moved {
+		t.Error("an object did not reach a node")
+	}
+	if !slices.Equal(r.Counts, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}) {
+		t.Errorf("an actor counts %v", r.Counts)
+	}
+	if !slices.Equal(r.Env, []string{"yes", "of-the-user"}) {
+		t.Errorf("a task with a runtime_env sees %v", r.Env)
+	}
+	if r.Data != 499500 {
+		t.Errorf("the sum of a Dataset is %d", r.Data)
+	}
+	nodes, err := b.cluster.Nodes(b.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Head != (n.ID == r.Head) {
+			t.Errorf("the driver ran on node %s; nodes: %+v", r.Head, nodes)
+		}
+	}
+	if !slices.ContainsFunc(log, func(l string) bool { return strings.Contains(l, "a worker prints 10000001") }) {
+		t.Errorf("what a worker prints is not in the driver's log:\n%s", strings.Join(log, "\n"))
+	}
+
+	b.stop() // after which the logs are complete
+	for group, text := range map[string]string{
+		remora.GCSLogs: "gcs_server", remora.RayletLogs: "raylet", remora.WorkerOutLogs: "a worker prints",
+		remora.WorkerErrLogs: ":job_id:", remora.RuntimeEnvLog: "runtime_env", remora.ProcessLogs: "log_monitor",
+	} {
+		if !strings.Contains(strings.Join(b.log(group, "head"), "\n"), text) {
+			t.Errorf("nothing about %q in the head's stream of %s", text, group)
+		}
+	}
+	if !strings.Contains(strings.Join(b.log(remora.RayletLogs, "worker-1"), "\n"), "raylet") {
+		t.Error("the worker's raylet has no log")
+	}
+}
+
+// TestPrivate: nobody else can reach a cluster or see its secrets.
+func TestPrivate(t *testing.T) {
+	b := newBed(t, nil)
+	b.start()
+	b.run(b.script("hang.py"))
+	b.logged("hanging")
+
+	token, err := os.ReadFile(filepath.Join(b.dir(), "token"))
+	if err != nil || len(token) < 32 {
+		t.Fatalf("token %q, %v", token, err)
+	}
+	for pid, cmd := range b.processes() {
+		for _, secret := range []string{string(token), "of-the-user"} {
+			if strings.Contains(cmd, secret) {
+				t.Errorf("process %d has a secret in its arguments: %s", pid, cmd)
+			}
+		}
+	}
+	for _, name := range []string{"token", "spec.json"} {
+		if fi, err := os.Stat(filepath.Join(b.dir(), name)); err != nil || fi.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v; want mode 0600", name, fi.Mode(), err)
+		}
+	}
+	for dir := b.dir(); filepath.Base(filepath.Dir(dir)) != "tmp" && len(dir) > 5; dir = filepath.Dir(dir) {
+		if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v; want mode 0700", dir, fi.Mode(), err)
+		}
+	}
+
+	ports := b.listening()
+	if len(ports) < 5 {
+		t.Errorf("the cluster listens on %v only", ports)
+	}
+	for _, addr := range ports {
+		if host, _, err := net.SplitHostPort(addr); err != nil || !net.ParseIP(host).IsLoopback() {
+			t.Errorf("the cluster listens on %s, which others can reach", addr)
+		}
+	}
+	b.refusedWithoutToken()
+}
+
+// refusedWithoutToken asks the GCS as another user of the host could.
+func (b *bed) refusedWithoutToken() {
+	id := ""
+	nodes, err := b.cluster.Nodes(b.ctx)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Head {
+			id = n.ID
+		}
+	}
+	port, err := os.ReadFile(filepath.Join(b.dir(), "n0", "session_x", "gcs_server_port_"+id))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	h2c := new(http.Protocols)
+	h2c.SetUnencryptedHTTP2(true)
+	tr := &http.Transport{Protocols: h2c}
+	defer tr.CloseIdleConnections()
+	for _, auth := range []string{"", "Bearer " + strings.Repeat("0", 64)} {
+		req, err := http.NewRequestWithContext(b.ctx, "POST", "http://127.0.0.1:"+string(port)+"/ray.rpc.NodeInfoGcsService/GetAllNodeInfo",
+			strings.NewReader("\x00\x00\x00\x00\x00"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/grpc")
+		req.Header.Set("TE", "trailers")
+		if auth != "" {
+			req.Header.Set("Authorization", auth)
+		}
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		resp.Body.Close()
+		if s := resp.Header.Get("Grpc-Status"); s != "16" { // UNAUTHENTICATED
+			b.t.Errorf("the GCS answers a call with authorization %q with gRPC status %q", auth, s)
+		}
+	}
+}

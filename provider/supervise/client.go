@@ -1,0 +1,245 @@
+package supervise
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	remora "github.com/remora-project/remora"
+)
+
+const (
+	attachTimeout = 10 * time.Second // for a supervisor to answer that holds its lock
+	stopTimeout   = sweepTimeout + 15*time.Second
+	clientPoll    = 10 * time.Millisecond
+)
+
+// Cluster is a control plane's end of a supervised cluster. Its methods may be
+// called from any goroutine, and go on answering from the records on disk when
+// the supervisor is gone.
+type Cluster struct {
+	id, dir string
+	http    *http.Client
+}
+
+func newCluster(id, dir string) *Cluster {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, socketName))
+	}
+	return &Cluster{id: id, dir: dir, http: &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: time.Minute}}}
+}
+
+// Attach finds a cluster again. If its supervisor is gone, everything that is
+// left of the cluster is removed but the records of drivers that ended; NotFound
+// if there are none, for then nothing can be said about the cluster any more.
+func Attach(ctx context.Context, id, dir string) (*Cluster, error) {
+	c := newCluster(id, dir)
+	deadline := time.Now().Add(attachTimeout)
+	for {
+		lock, err := tryLock(dir, true)
+		if err == nil {
+			defer lock.Close()
+			if err := c.clearUp(); err != nil {
+				return nil, err
+			}
+			return c, nil
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := c.removeRest(); err != nil {
+				return nil, err
+			}
+			return nil, c.notFound()
+		}
+		if !errors.Is(err, errLocked) {
+			return nil, ioError("take the cluster's lock", id, err)
+		}
+		if _, err = c.Status(ctx); err == nil {
+			return c, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, remora.Unavailablef("supervise: attach", id, "the cluster's supervisor does not answer: %w", err)
+		}
+		if err := pause(ctx, clientPoll); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// clearUp does what a dead supervisor cannot; the lock is held.
+func (c *Cluster) clearUp() error {
+	if err := Sweep(c.id, c.dir); err != nil {
+		return remora.Internalf("supervise: attach", c.id, "kill what is left of the cluster: %w", err)
+	}
+	for _, r := range readRecords(c.dir) {
+		if r.Exit != nil {
+			return keepRecordsOnly(c.dir)
+		}
+	}
+	if err := removeClusterDir(c.dir); err != nil {
+		return err
+	}
+	return c.notFound()
+}
+
+func (c *Cluster) notFound() error {
+	return remora.NotFoundf("supervise: attach", c.id, "the cluster's processes are gone")
+}
+
+// Status asks the supervisor. Unavailable if there is none any more.
+func (c *Cluster) Status(ctx context.Context) (Status, error) {
+	var st Status
+	return st, c.call(ctx, "GET", "/v1/status", nil, &st)
+}
+
+// Run starts a driver; see remora.Cluster.
+func (c *Cluster) Run(ctx context.Context, d remora.Driver) (*Process, error) {
+	if d.ID == "" {
+		return nil, remora.Invalidf("supervise: run", c.id, "a driver needs an id")
+	}
+	var r Record
+	err := c.call(ctx, "POST", "/v1/driver", d, &r)
+	var gone *goneError
+	if errors.As(err, &gone) {
+		if r, err2 := readRecord(c.dir, d.ID); err2 == nil {
+			return &Process{c: c, id: r.ID}, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Process{c: c, id: d.ID}, nil
+}
+
+// Process returns a driver that was started earlier; NotFound.
+func (c *Cluster) Process(ctx context.Context, driverID string) (*Process, error) {
+	p := &Process{c: c, id: driverID}
+	if _, err := p.record(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Stop ends the cluster and removes every trace of it. If ctx ends first the
+// cluster goes on ending.
+func (c *Cluster) Stop(ctx context.Context) error {
+	defer c.http.CloseIdleConnections()
+	deadline := time.Now().Add(stopTimeout)
+	asked := time.Time{}
+	for {
+		lock, err := tryLock(c.dir, false)
+		switch {
+		case err == nil:
+			defer lock.Close()
+			return c.removeRest()
+		case errors.Is(err, fs.ErrNotExist):
+			return c.removeRest()
+		case !errors.Is(err, errLocked):
+			return ioError("take the cluster's lock", c.id, err)
+		case time.Now().After(deadline): // the supervisor hangs; it has the marker, too
+			if err := Sweep(c.id, c.dir); err != nil {
+				return remora.Internalf("supervise: stop", c.id, "kill the cluster: %w", err)
+			}
+		case time.Since(asked) > time.Second: // it may not have been listening yet
+			if c.call(ctx, "POST", "/v1/stop", nil, nil) == nil {
+				asked = time.Now()
+			}
+		}
+		if err := pause(ctx, clientPoll); err != nil {
+			return err
+		}
+	}
+}
+
+// removeRest finishes a stop when there is no supervisor, or one that is about
+// to exit.
+func (c *Cluster) removeRest() error {
+	if err := Sweep(c.id, c.dir); err != nil {
+		return remora.Internalf("supervise: stop", c.id, "kill what is left of the cluster: %w", err)
+	}
+	return removeClusterDir(c.dir)
+}
+
+// goneError is a call that no supervisor answered.
+type goneError struct{ err error }
+
+func (e *goneError) Error() string {
+	return "the cluster's supervisor does not answer: " + e.err.Error()
+}
+func (e *goneError) Unwrap() error { return e.err }
+
+// call makes one request. Its error is ctx's, the supervisor's own, or
+// Unavailable around a goneError.
+func (c *Cluster) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return remora.Internalf("supervise: "+path, c.id, "encode the request: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://supervisor"+path, body)
+	if err != nil {
+		return remora.Internalf("supervise: "+path, c.id, "%w", err)
+	}
+	gone := func(err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &remora.Error{Kind: remora.Unavailable, Op: "supervise: " + path, Subject: c.id, Err: &goneError{err}}
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return gone(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusConflict {
+		var p problem
+		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+			return gone(err)
+		}
+		return remora.Errorf(p.Kind, "supervise: "+path, c.id, "%s", p.Message)
+	}
+	if resp.StatusCode >= 300 {
+		return remora.Internalf("supervise: "+path, c.id, "the supervisor answers %s", resp.Status)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return gone(err)
+	}
+	return nil
+}
+
+func driverPath(path, id string) string {
+	return "/v1/driver" + path + "?id=" + url.QueryEscape(id)
+}
+
+// LastLines returns the end of a file in a cluster's directory, for an error
+// message.
+func LastLines(dir, name string) []string {
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var t LineTail
+	if fi, err := f.Stat(); err == nil {
+		f.Seek(max(0, fi.Size()-maxTailBytes), io.SeekStart)
+	}
+	io.Copy(&t, io.LimitReader(f, 2*maxTailBytes))
+	return t.Lines()
+}
+
+// Remove ends a cluster in whatever state it is, as Cluster.Stop does.
+func Remove(ctx context.Context, id, dir string) error { return newCluster(id, dir).Stop(ctx) }

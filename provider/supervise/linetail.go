@@ -1,0 +1,60 @@
+package supervise
+
+import (
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// What Exit.Tail holds at most: a Python traceback and what led to it.
+const (
+	maxTailLines = 30
+	maxTailBytes = 8 << 10
+)
+
+// LineTail keeps the last lines of what is written to it, for Exit.Tail. Its zero
+// value is ready.
+type LineTail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *LineTail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(p)
+	if len(p) > maxTailBytes {
+		p = p[len(p)-maxTailBytes:]
+	}
+	t.buf = append(t.buf, p...)
+	if len(t.buf) > 2*maxTailBytes { // cut rarely, not at every write
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-maxTailBytes:]...)
+	}
+	return n, nil
+}
+
+// Lines returns the last lines, oldest first. If the bound falls into a line,
+// that line is given from there.
+func (t *LineTail) Lines() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.buf
+	if len(b) > maxTailBytes {
+		b = b[len(b)-maxTailBytes:]
+		for len(b) > 0 && !utf8.RuneStart(b[0]) {
+			b = b[1:]
+		}
+	}
+	text := strings.TrimRight(strings.ToValidUTF8(string(b), "\uFFFD"), "\r\n")
+	if text == "" {
+		return nil
+	}
+	all := strings.Split(text, "\n")
+	if len(all) > maxTailLines {
+		all = all[len(all)-maxTailLines:]
+	}
+	for i, l := range all {
+		all[i] = strings.TrimSuffix(l, "\r")
+	}
+	return all
+}

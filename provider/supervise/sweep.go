@@ -1,0 +1,223 @@
+package supervise
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bounds of a sweep. A killed process is gone within milliseconds unless the
+// kernel is freeing its memory or it sits in uninterruptible I/O.
+const (
+	sweepPoll    = 5 * time.Millisecond
+	sweepTimeout = 30 * time.Second
+)
+
+// Sweep kills every process of the cluster id, except the calling one, until
+// none is left. A process belongs to the cluster if its environment carries the
+// Marker, if it descends from such a process, or if its environment has been
+// overwritten (programs that set their title do that) and it holds a file below
+// dir open; dir may be empty. Only processes of the same user are looked at.
+func Sweep(id, dir string) error {
+	return sweep(func(ps procTable) []proc { return ps.marked(id, dir) })
+}
+
+// sweepDescendants kills the calling process's descendants until none is left,
+// and with them what Sweep finds.
+func sweepDescendants(id, dir string) error {
+	return sweep(func(ps procTable) []proc {
+		return append(ps.below(os.Getpid()), ps.marked(id, dir)...)
+	})
+}
+
+// SweepGroup kills what is left of a driver's process group after its leader
+// has ended. Another's group that has got the number since is left alone: only
+// the cluster's processes are looked at.
+func SweepGroup(id, dir string, group int) error {
+	return sweep(func(ps procTable) []proc {
+		var out []proc
+		for _, p := range ps.marked(id, dir) {
+			if p.group == group {
+				out = append(out, p)
+			}
+		}
+		return out
+	})
+}
+
+func sweep(find func(procTable) []proc) error {
+	deadline := time.Now().Add(sweepTimeout)
+	for {
+		ps, err := readProcs()
+		if err != nil {
+			return err
+		}
+		found := find(ps)
+		alive := found[:0]
+		for _, p := range found {
+			if p.state != 'Z' { // a zombie waits for its parent only
+				p.kill()
+				alive = append(alive, p)
+			}
+		}
+		if len(alive) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes survive SIGKILL, the first is %d", len(alive), alive[0].pid)
+		}
+		time.Sleep(sweepPoll)
+	}
+}
+
+// Processes lists the pids that Sweep would kill.
+func Processes(id, dir string) ([]int, error) {
+	ps, err := readProcs()
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, p := range ps.marked(id, dir) {
+		if p.state != 'Z' {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids, nil
+}
+
+type proc struct {
+	pid, ppid int
+	group     int
+	state     byte
+	start     string // in clock ticks since boot: tells a pid's holders apart
+}
+
+type procTable map[int]proc
+
+func readProcs() (procTable, error) {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	ps := procTable{}
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			if p, ok := readProc(pid); ok {
+				ps[pid] = p
+			}
+		}
+	}
+	return ps, nil
+}
+
+// readProc parses /proc/PID/stat; the command's name in it may have anything in
+// it, so fields count from its closing parenthesis.
+func readProc(pid int) (proc, bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return proc{}, false
+	}
+	i := bytes.LastIndexByte(b, ')')
+	f := strings.Fields(string(b[i+1:]))
+	if len(f) < 20 {
+		return proc{}, false
+	}
+	ppid, err1 := strconv.Atoi(f[1])
+	group, err2 := strconv.Atoi(f[2])
+	if err1 != nil || err2 != nil {
+		return proc{}, false
+	}
+	return proc{pid: pid, ppid: ppid, group: group, state: f[0][0], start: f[19]}, true
+}
+
+// below returns the descendants of pid.
+func (ps procTable) below(pid int) []proc {
+	children := map[int][]proc{}
+	for _, p := range ps {
+		children[p.ppid] = append(children[p.ppid], p)
+	}
+	var out []proc
+	for todo := []int{pid}; len(todo) > 0; todo = todo[1:] {
+		for _, p := range children[todo[0]] {
+			out = append(out, p)
+			todo = append(todo, p.pid)
+		}
+	}
+	return out
+}
+
+func (ps procTable) marked(id, dir string) []proc {
+	self := os.Getpid()
+	var out []proc
+	for _, p := range ps {
+		if p.pid == self || p.state == 'Z' || !belongs(p.pid, id, dir) {
+			continue
+		}
+		out = append(out, p)
+		for _, d := range ps.below(p.pid) {
+			if d.pid != self {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+func belongs(pid int, id, dir string) bool {
+	// Only readable for processes of our own user (or for root).
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return false
+	}
+	var st unix.Stat_t
+	if unix.Stat("/proc/"+strconv.Itoa(pid), &st) != nil || int(st.Uid) != os.Getuid() {
+		return false
+	}
+	mark := []byte(Marker + "=" + id)
+	for entry := range bytes.SplitSeq(env, []byte{0}) {
+		if bytes.Equal(entry, mark) {
+			return true
+		}
+	}
+	overwritten := len(env) > 0 && env[0] == 0
+	return overwritten && dir != "" && holdsFileBelow(pid, dir)
+}
+
+func holdsFileBelow(pid int, dir string) bool {
+	fds := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	entries, err := os.ReadDir(fds)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		target, err := os.Readlink(filepath.Join(fds, e.Name()))
+		if err == nil && strings.HasPrefix(target, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// kill sends SIGKILL to the process that was seen, not to one that has got its
+// number since: the descriptor pins the process while its start is compared.
+func (p proc) kill() {
+	fd, err := unix.PidfdOpen(p.pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if now, ok := readProc(p.pid); ok && now.start == p.start {
+		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+}
