@@ -237,3 +237,10 @@ func (c *sizeCache) of(dir string) (int64, error) {
 	}
 	return bytes, err
 }
+
+// forget makes the next look a fresh one: what was dropped is not to be seen.
+func (c *sizeCache) forget() {
+	c.mu.Lock()
+	c.known = nil
+	c.mu.Unlock()
+}

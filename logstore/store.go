@@ -190,6 +190,7 @@ func (s *Store) DeleteGroup(_ context.Context, name string) error {
 		return err
 	}
 	err := s.discard(s.groupPath(name))
+	s.sizes.forget()
 	if errors.Is(err, os.ErrNotExist) {
 		return noGroup("DeleteGroup", name)
 	}

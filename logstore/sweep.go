@@ -33,6 +33,7 @@ type sweptSegment struct {
 // for ten minutes. Streams stay, empty. It also removes what killed processes
 // left half made. One process calls it every few minutes; two at a time do no harm.
 func (s *Store) Sweep(ctx context.Context) error {
+	defer s.sizes.forget()
 	s.sweepTmp()
 	groups, err := s.names(filepath.Join(s.dir, "groups"), "group.json")
 	if err != nil {

@@ -190,8 +190,30 @@ func (w *walk) seek(p position) error {
 	return w.skip(over)
 }
 
+// nearEnd is how many blocks seekTime goes back from a stream's end before it
+// searches: who polls asks for what is there.
+const nearEnd = 8
+
 // seekTime moves to the first block that has an event at or after ms.
 func (w *walk) seekTime(ms int64) error {
+	if ms <= 0 {
+		w.at(0, 0)
+		return nil
+	}
+	w.seekEnd()
+	for range nearEnd {
+		b, ok, err := w.prev()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		if b.last < ms {
+			w.at(slices.Index(w.bases, b.base), b.off+b.size())
+			return nil
+		}
+	}
 	var failure error
 	// The first segment that begins at ms or later; the one before it may reach there.
 	i := sort.Search(len(w.bases), func(i int) bool {
