@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os/exec"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -38,9 +39,9 @@ func (s *state) start(d remora.Driver) *process {
 		cmd.Dir = dir
 		cmd.Env = supervise.Environ(s.spec.ID, supervise.BaseEnv(s.spec.ID, s.dir), s.spec.Runtime.Env, s.spec.Env, d.Env)
 		cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, tail)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		cmd.WaitDelay = drainTimeout
-		if err = cmd.Start(); err == nil {
+		if err = startOnThread(cmd); err == nil {
 			p.cmd = cmd
 		}
 	}
@@ -64,6 +65,26 @@ func (s *state) start(d remora.Driver) *process {
 		p.finish(exit)
 	}()
 	return p
+}
+
+// forks is served by one thread that never ends: PR_SET_PDEATHSIG, by which a
+// test that is killed takes its drivers with it, fires when the thread ends that
+// forked.
+var forks = sync.OnceValue(func() chan<- func() {
+	c := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for fork := range c {
+			fork()
+		}
+	}()
+	return c
+})
+
+func startOnThread(cmd *exec.Cmd) error {
+	result := make(chan error)
+	forks() <- func() { result <- cmd.Start() }
+	return <-result
 }
 
 func (p *process) finish(exit remora.Exit) {

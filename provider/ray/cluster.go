@@ -67,18 +67,14 @@ func (c *cluster) Nodes(ctx context.Context) ([]remora.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	members, err := g.nodes(ctx)
+	nodes, err := g.nodes(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		return nil, remora.Unavailablef("ray: nodes", c.handle.ID, "ask the GCS for its nodes: %w", err)
 	}
-	out := make([]remora.Node, 0, len(members))
-	for _, m := range members {
-		out = append(out, m.Node)
-	}
-	return out, nil
+	return nodes, nil
 }
 
 // Stop implements remora.Cluster.
@@ -168,14 +164,14 @@ func (c *cluster) alive(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	members, err := g.nodes(ctx)
-	n := 0
-	for _, m := range members {
-		if m.Alive {
-			n++
+	nodes, err := g.nodes(ctx)
+	alive := 0
+	for _, n := range nodes {
+		if n.Alive {
+			alive++
 		}
 	}
-	return n, err
+	return alive, err
 }
 
 // checkProcesses fails if a node process has ended.

@@ -37,7 +37,7 @@ const maxReply = 16 << 20
 
 // nodes calls ray.rpc.NodeInfoGcsService/GetAllNodeInfo, the service's own list
 // of its members, dead ones included. name gives a node's name in Ray.
-func (g *gcs) nodes(ctx context.Context) ([]member, error) {
+func (g *gcs) nodes(ctx context.Context) ([]remora.Node, error) {
 	body := []byte{0, 0, 0, 0, 0} // an empty GetAllNodeInfoRequest, uncompressed
 	req, err := http.NewRequestWithContext(ctx, "POST",
 		"http://"+g.addr+"/ray.rpc.NodeInfoGcsService/GetAllNodeInfo", bytes.NewReader(body))
@@ -69,12 +69,6 @@ func (g *gcs) nodes(ctx context.Context) ([]member, error) {
 	return parseNodes(reply[5:])
 }
 
-// member is a node as the GCS lists it.
-type member struct {
-	remora.Node
-	name string
-}
-
 // Field numbers of ray.rpc.GetAllNodeInfoReply, ray.rpc.GcsNodeInfo and of a
 // map's entry (src/ray/protobuf/gcs_service.proto and gcs.proto).
 const (
@@ -85,13 +79,12 @@ const (
 	nodeManagerPort        = 5
 	nodeState              = 7 // 0 is ALIVE
 	nodeResourcesTotal     = 11
-	nodeName               = 12
 	nodeIsHead             = 25
 	mapEntryKey, mapEntryV = 1, 2
 )
 
-func parseNodes(reply []byte) ([]member, error) {
-	var out []member
+func parseNodes(reply []byte) ([]remora.Node, error) {
+	var out []remora.Node
 	err := eachField(reply, func(f field) error {
 		if f.num != replyNodeInfoList || f.bytes == nil {
 			return nil
@@ -103,35 +96,33 @@ func parseNodes(reply []byte) ([]member, error) {
 	return out, err
 }
 
-func parseNode(b []byte) (member, error) {
-	m := member{Node: remora.Node{Alive: true}} // proto3 leaves zero values out
+func parseNode(b []byte) (remora.Node, error) {
+	n := remora.Node{Alive: true} // proto3 leaves zero values out
 	var host string
 	var port uint64
 	err := eachField(b, func(f field) error {
 		switch f.num {
 		case nodeID:
-			m.ID = hex.EncodeToString(f.bytes)
+			n.ID = hex.EncodeToString(f.bytes)
 		case nodeManagerAddress:
 			host = string(f.bytes)
 		case nodeManagerPort:
 			port = f.value
 		case nodeState:
-			m.Alive = f.value == 0
-		case nodeName:
-			m.name = string(f.bytes)
+			n.Alive = f.value == 0
 		case nodeIsHead:
-			m.Head = f.value != 0
+			n.Head = f.value != 0
 		case nodeResourcesTotal:
-			return m.addResource(f.bytes)
+			return addResource(&n, f.bytes)
 		}
 		return nil
 	})
-	m.Address = net.JoinHostPort(host, strconv.FormatUint(port, 10))
-	return m, err
+	n.Address = net.JoinHostPort(host, strconv.FormatUint(port, 10))
+	return n, err
 }
 
 // addResource reads an entry of map<string, double>.
-func (m *member) addResource(entry []byte) error {
+func addResource(n *remora.Node, entry []byte) error {
 	var name string
 	var amount float64
 	err := eachField(entry, func(f field) error {
@@ -145,9 +136,9 @@ func (m *member) addResource(entry []byte) error {
 	})
 	switch name {
 	case "CPU":
-		m.CPUs = amount
+		n.CPUs = amount
 	case "memory":
-		m.Memory = int64(amount)
+		n.Memory = int64(amount)
 	}
 	return err
 }

@@ -21,7 +21,7 @@ func TestParseNodes(t *testing.T) {
 	if err != nil || len(nodes) != 1 {
 		t.Fatalf("nodes %+v, %v", nodes, err)
 	}
-	want := member{name: "head", Node: remora.Node{ID: "abcd", Address: "127.0.0.1:1234", Head: true, CPUs: 2.5, Memory: 1 << 30}}
+	want := remora.Node{ID: "abcd", Address: "127.0.0.1:1234", Head: true, CPUs: 2.5, Memory: 1 << 30}
 	if nodes[0] != want {
 		t.Errorf("node %+v, want %+v", nodes[0], want)
 	}

@@ -15,6 +15,9 @@ import (
 
 // TestProgram: a script finds its cluster, and the cluster is what was asked for.
 func TestProgram(t *testing.T) {
+	for _, name := range []string{"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"} {
+		t.Setenv(name, "http://127.0.0.1:1") // a proxy between the server and the world is none within a cluster
+	}
 	b := newBed(t, nil)
 	b.start()
 	exit := b.wait(b.run(b.script("program.py")))

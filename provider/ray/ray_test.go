@@ -1,8 +1,11 @@
 package ray_test
 
 import (
+	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/remora-project/remora/provider/providertest"
 	"github.com/remora-project/remora/provider/ray"
 	"github.com/remora-project/remora/provider/supervise"
+	"github.com/remora-project/remora/runtimes"
 )
 
 func TestContract(t *testing.T) { providertest.Run(t, harness) }
@@ -39,14 +43,32 @@ func configure(t *testing.T, runDir, logs string) ray.Config {
 	return ray.Config{Supervisor: []string{self, "supervise"}, RunDir: runDir, LogStore: logs}
 }
 
-// python is the interpreter of the runtime to test with.
-func python(t *testing.T) string {
-	p := os.Getenv("REMORA_TEST_RUNTIME")
-	if p == "" {
-		t.Skip("REMORA_TEST_RUNTIME names no interpreter")
+// python is the interpreter of the runtime to test with: REMORA_TEST_RUNTIME, or
+// the one that Remora builds, which takes its time when it is not there yet.
+var python = func() func(t testing.TB) string {
+	build := sync.OnceValues(func() (string, error) {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		all, err := runtimes.Open(filepath.Join(cache, "remora", "runtimes"), runtimes.Options{})
+		if err != nil {
+			return "", err
+		}
+		r, err := all.Ensure(context.Background(), "Ray2.60", nil)
+		return r.Python, err
+	})
+	return func(t testing.TB) string {
+		if p := os.Getenv("REMORA_TEST_RUNTIME"); p != "" {
+			return p
+		}
+		p, err := build()
+		if err != nil {
+			t.Fatalf("no runtime to test with: %v", err)
+		}
+		return p
 	}
-	return p
-}
+}()
 
 // killSupervisor leaves the cluster's processes to themselves.
 func killSupervisor(t *testing.T, raw remora.Handle) {

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	attachTimeout = 10 * time.Second // for a supervisor to answer that holds its lock
-	stopTimeout   = sweepTimeout + 15*time.Second
+	answerTimeout = 10 * time.Second              // for a supervisor to answer that holds its lock
+	stopTimeout   = sweepTimeout + 15*time.Second // for one that has answered to end its cluster
 	clientPoll    = 10 * time.Millisecond
 )
 
@@ -43,7 +43,8 @@ func newCluster(id, dir string) *Cluster {
 // if there are none, for then nothing can be said about the cluster any more.
 func Attach(ctx context.Context, id, dir string) (*Cluster, error) {
 	c := newCluster(id, dir)
-	deadline := time.Now().Add(attachTimeout)
+	answer, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	for {
 		lock, err := tryLock(dir, true)
 		if err == nil {
@@ -62,14 +63,14 @@ func Attach(ctx context.Context, id, dir string) (*Cluster, error) {
 		if !errors.Is(err, errLocked) {
 			return nil, ioError("take the cluster's lock", id, err)
 		}
-		if _, err = c.Status(ctx); err == nil {
+		if _, err = c.Status(answer); err == nil {
 			return c, nil
 		}
-		if time.Now().After(deadline) {
+		if pause(answer, clientPoll) != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			return nil, remora.Unavailablef("supervise: attach", id, "the cluster's supervisor does not answer: %w", err)
-		}
-		if err := pause(ctx, clientPoll); err != nil {
-			return nil, err
 		}
 	}
 }
@@ -132,8 +133,10 @@ func (c *Cluster) Process(ctx context.Context, driverID string) (*Process, error
 // cluster goes on ending.
 func (c *Cluster) Stop(ctx context.Context) error {
 	defer c.http.CloseIdleConnections()
-	deadline := time.Now().Add(stopTimeout)
-	asked := time.Time{}
+	answer, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	deadline := time.Now().Add(answerTimeout)
+	asked := false
 	for {
 		lock, err := tryLock(c.dir, false)
 		switch {
@@ -148,9 +151,9 @@ func (c *Cluster) Stop(ctx context.Context) error {
 			if err := Sweep(c.id, c.dir); err != nil {
 				return remora.Internalf("supervise: stop", c.id, "kill the cluster: %w", err)
 			}
-		case time.Since(asked) > time.Second: // it may not have been listening yet
-			if c.call(ctx, "POST", "/v1/stop", nil, nil) == nil {
-				asked = time.Now()
+		case !asked: // again until it listens
+			if asked = c.call(answer, "POST", "/v1/stop", nil, nil) == nil; asked {
+				deadline = time.Now().Add(stopTimeout)
 			}
 		}
 		if err := pause(ctx, clientPoll); err != nil {

@@ -17,6 +17,7 @@ const (
 type LineTail struct {
 	mu  sync.Mutex
 	buf []byte
+	cut bool // buf is not all that was written
 }
 
 func (t *LineTail) Write(p []byte) (int, error) {
@@ -24,13 +25,19 @@ func (t *LineTail) Write(p []byte) (int, error) {
 	defer t.mu.Unlock()
 	n := len(p)
 	if len(p) > maxTailBytes {
-		p = p[len(p)-maxTailBytes:]
+		p, t.cut = p[len(p)-maxTailBytes:], true
 	}
 	t.buf = append(t.buf, p...)
-	if len(t.buf) > 2*maxTailBytes { // cut rarely, not at every write
-		t.buf = append(t.buf[:0], t.buf[len(t.buf)-maxTailBytes:]...)
+	if len(t.buf) > 2*maxTailBytes { // rarely, not at every write
+		t.trim()
 	}
 	return n, nil
+}
+
+func (t *LineTail) trim() {
+	if len(t.buf) > maxTailBytes {
+		t.buf, t.cut = append(t.buf[:0], t.buf[len(t.buf)-maxTailBytes:]...), true
+	}
 }
 
 // Lines returns the last lines, oldest first. If the bound falls into a line,
@@ -38,12 +45,10 @@ func (t *LineTail) Write(p []byte) (int, error) {
 func (t *LineTail) Lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.trim()
 	b := t.buf
-	if len(b) > maxTailBytes {
-		b = b[len(b)-maxTailBytes:]
-		for len(b) > 0 && !utf8.RuneStart(b[0]) {
-			b = b[1:]
-		}
+	for t.cut && len(b) > 0 && !utf8.RuneStart(b[0]) {
+		b = b[1:]
 	}
 	text := strings.TrimRight(strings.ToValidUTF8(string(b), "\uFFFD"), "\r\n")
 	if text == "" {

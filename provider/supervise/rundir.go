@@ -23,18 +23,19 @@ const (
 )
 
 // RunDir returns the directory for the clusters of one data directory, which
-// dataDirID identifies. It is the first of $XDG_RUNTIME_DIR/remora,
-// $TMPDIR/remora-UID and /tmp/remora-UID that is short enough for the sockets
-// below it and nobody else's, and in it a directory named after dataDirID.
+// dataDirID identifies. It is the first of $TMPDIR/remora-UID, /tmp/remora-UID
+// and $XDG_RUNTIME_DIR/remora that is short enough for the sockets below it and
+// nobody else's, and in it a directory named after dataDirID. The last is the
+// last because spilled objects go there, too: it is a small file system in
+// memory, and it is removed when its user logs out.
 //
 // The directory is made with the first cluster and removed with the last.
 func RunDir(dataDirID string) (string, error) {
-	var bases []string
+	own := "remora-" + strconv.Itoa(os.Getuid())
+	bases := []string{filepath.Join(os.TempDir(), own), filepath.Join("/tmp", own)}
 	if xdg := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(xdg) {
 		bases = append(bases, filepath.Join(xdg, "remora"))
 	}
-	own := "remora-" + strconv.Itoa(os.Getuid())
-	bases = append(bases, filepath.Join(os.TempDir(), own), filepath.Join("/tmp", own))
 
 	var refused error
 	for _, base := range bases {
@@ -50,7 +51,7 @@ func RunDir(dataDirID string) (string, error) {
 		return dir, nil
 	}
 	return "", remora.Unavailablef("supervise: run directory", "",
-		"no directory for the clusters' sockets; set XDG_RUNTIME_DIR or TMPDIR to a short path of your own: %w", refused)
+		"no directory for the clusters' sockets; set TMPDIR to a short path of your own: %w", refused)
 }
 
 // usable reports whether base is a private directory of ours or can become one.
