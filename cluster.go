@@ -17,9 +17,11 @@ type Provider interface {
 	// nothing of the cluster is left behind. If the calling process dies
 	// meanwhile, Adopt with the recorded handle finds what there is.
 	Start(ctx context.Context, spec ClusterSpec) (Cluster, error)
-	// Adopt takes over a cluster after a restart of the control plane. NotFound
-	// if its processes are gone, in which case every remainder (processes that
-	// escaped, shared memory, files) has been removed when Adopt returns.
+	// Adopt takes over a cluster after a restart of the control plane. If its
+	// processes are gone but it is on record how a driver ended, the cluster
+	// answers from that record until it is stopped. Otherwise NotFound, and every
+	// remainder (processes that escaped, shared memory, files) has been removed
+	// when Adopt returns.
 	Adopt(ctx context.Context, h Handle) (Cluster, error)
 }
 

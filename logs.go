@@ -10,8 +10,9 @@ import (
 // Within a stream events are in the order of their arrival and their timestamps
 // never go back (an event that is stamped earlier than its predecessor gets the
 // predecessor's time). Several processes may write to one stream at the same
-// time; an Append is atomic. What Append accepted survives kill -9; a torn write
-// at the end is cut off when the stream is opened again.
+// time; an Append is atomic. What Append accepted survives the death of any
+// process, though not a power cut; a torn write at the end is cut off when the
+// stream is opened again.
 //
 // Errors are *Error: NotFound, AlreadyExists, Invalid, Unavailable (disk full).
 type Logs interface {
@@ -32,7 +33,9 @@ type Logs interface {
 	Append(ctx context.Context, group, stream string, events []LogEvent) error
 	// Read returns events of one stream from a position.
 	Read(ctx context.Context, q ReadQuery) (LogPage, error)
-	// Filter returns events of a group's streams, interleaved by time.
+	// Filter returns events of a group's streams, interleaved by time. The work
+	// of a call is bounded: it may return fewer events than the limit, even none,
+	// together with a cursor to go on from.
 	Filter(ctx context.Context, q FilterQuery) ([]LogEvent, Cursor, error)
 }
 

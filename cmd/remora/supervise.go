@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/remora-project/remora/internal/server"
 	"github.com/remora-project/remora/provider/supervise"
 )
@@ -13,8 +15,9 @@ type superviseCmd struct {
 	TotalLimit  int64  `help:"Bytes that the log store keeps."`
 }
 
-func (c superviseCmd) Run(s *scope) error {
-	return supervise.Main(s.ctx, c.Dir, func(logs string) (supervise.Sink, error) {
+// Run takes no part in Ctrl-C: the supervisor has its own way with signals.
+func (c superviseCmd) Run() error {
+	return supervise.Main(context.Background(), c.Dir, func(logs string) (supervise.Sink, error) {
 		return server.OpenSink(logs, c.StreamLimit, c.TotalLimit)
 	})
 }

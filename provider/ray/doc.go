@@ -1,25 +1,27 @@
 // Package ray makes clusters of real Ray processes on this host, one cluster
 // per job run or session, each kept by a supervisor (package supervise).
 //
-// A node is a Python process that runs node.py, which does what `ray start
-// --block` does, from the same two classes: it starts gcs_server (on the head),
-// raylet and log monitor, and ends when one of them does. Each node has its own
-// temp directory below the cluster's, and so its own session, logs, sockets and
-// spilled objects; plasma's files in /dev/shm are unlinked while they are open.
+// A node is a `ray start --block` process, which starts gcs_server (on the
+// head), raylet and log monitor, and ends when one of them does. Each node has
+// its own temp directory below the cluster's, and so its own session, logs,
+// sockets and spilled objects; plasma's files in /dev/shm are unlinked while
+// they are open.
 //
-// # Why not the `ray start` command
+// # What start_hook.py changes
 //
-//   - It turns --node-ip-address=127.0.0.1 into the machine's outside address,
-//     and for any other address, 127.0.0.2 included, GCS, raylet, agents and
-//     workers listen on all interfaces. With 127.0.0.1 itself they listen on
-//     loopback only. Its nodes then share one address; a node's port and name
-//     tell them apart.
-//   - The head's command waits for the API server, which without a dashboard
-//     serves usage statistics only, before it starts the raylet, and it starts a
-//     Ray client server whose port cannot be 0. We start neither. The monitor is
-//     the autoscaler's, which is not used.
-//   - A worker's command fails unless the head's raylet has registered. All it
-//     needs of the head is two paths that we know, so all nodes start at once.
+// Ray calls RAY_START_HOOK between reading its command line and starting a node:
+//
+//   - `ray start` turns --node-ip-address=127.0.0.1 into the machine's outside
+//     address, and for any other address, 127.0.0.2 included, GCS, raylet, agents
+//     and workers listen on all interfaces. With 127.0.0.1 itself, which the hook
+//     puts back, they listen on loopback only. The nodes then share one address;
+//     a node's port and name tell them apart.
+//   - The head waits for the API server, which without a dashboard serves usage
+//     statistics only, before it starts the raylet, and it starts a Ray client
+//     server whose port cannot be 0. We start neither. The monitor (--no-monitor)
+//     is the autoscaler's, which is not used.
+//   - A worker fails unless the head's raylet has registered. All it needs of the
+//     head is two paths that we know, so all nodes start at once.
 //
 // # Security
 //

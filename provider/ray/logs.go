@@ -24,12 +24,12 @@ var logFiles = []struct{ pattern, group string }{
 	{"*.err", remora.ProcessLogs},
 }
 
-// tails returns what to follow of a node. Its streams end in the node's name:
-// on one host all nodes have the same address.
+// tails returns what to follow of a node. Its streams end in the node's address
+// and name: on one host all nodes have the same address.
 func tails(node int, t remora.LogTarget) []supervise.Tail {
 	name := nodeNameOf(node)
 	dir := filepath.Join(filepath.Base(layout{}.tempDir(node)), sessionName, "logs")
-	stream := t.Stream + "_" + name
+	stream := t.Stream + "_127.0.0.1-" + name
 	var out []supervise.Tail
 	for _, f := range logFiles {
 		out = append(out, supervise.Tail{Dir: dir, Pattern: f.pattern, Group: t.Prefix + "/" + f.group, Stream: stream})

@@ -16,27 +16,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-//go:embed node.py
-var nodePy []byte
+//go:embed start_hook.py
+var startHook []byte
 
 // Names in the cluster's directory. They are short for the sake of the sockets
 // below them, see supervise.RunDir.
 const (
-	nodePyName  = "node.py"
+	hookModule  = "start_hook"
 	tokenName   = "token"
 	readyName   = "ready"     // is there once all nodes have joined
 	sessionName = "session_x" // Ray wants the prefix; the directory is the cluster's own already
 )
 
-// nodeConfig is what node.py reads.
+// nodeConfig is what start_hook.py reads.
 type nodeConfig struct {
-	Head           bool    `json:"head"`
-	Name           string  `json:"name"`
 	ID             string  `json:"id"` // 28 bytes in hexadecimal
-	CPUs           int     `json:"cpus"`
-	Memory         int64   `json:"memory"`
-	ObjectStore    int64   `json:"objectStore"`
-	TempDir        string  `json:"tempDir"`
 	Session        string  `json:"session"`
 	GCSPortFile    string  `json:"gcsPortFile"`
 	HeadTempDir    string  `json:"headTempDir"`
@@ -79,19 +73,21 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 	for i, size := range sizes {
 		name := nodeNameOf(i)
 		c := nodeConfig{
-			Head: i == 0, Name: name, ID: h.HeadID,
-			CPUs: size.CPUs, Memory: size.MemoryBytes, ObjectStore: size.ObjectStore,
-			TempDir: l.tempDir(i), Session: sessionName,
-			GCSPortFile: l.gcsPortFile(h.HeadID), HeadTempDir: l.tempDir(0), HeadSessionDir: l.sessionDir(0),
-			Deadline: p.config.StartTimeout.Seconds(),
+			ID: h.HeadID, Session: sessionName, GCSPortFile: l.gcsPortFile(h.HeadID),
+			HeadTempDir: l.tempDir(0), HeadSessionDir: l.sessionDir(0), Deadline: p.config.StartTimeout.Seconds(),
 		}
 		if i > 0 {
 			c.ID = newNodeID()
 		}
 		configs[name+".json"] = c
 		s.Nodes = append(s.Nodes, supervise.Node{
-			Name:      name,
-			Argv:      []string{spec.Runtime.Python, "-u", filepath.Join(h.Dir, nodePyName), filepath.Join(h.Dir, name+".json")},
+			Name: name,
+			Argv: startCommand(l, spec.Runtime, i, size),
+			Env: map[string]string{
+				"RAY_START_HOOK":     hookModule + ".hook",
+				"REMORA_NODE_CONFIG": filepath.Join(h.Dir, name+".json"),
+				"PYTHONPATH":         h.Dir,
+			},
 			Essential: i == 0,
 		})
 		s.Tails = append(s.Tails, tails(i, spec.Logs)...)
@@ -99,7 +95,7 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 	if err := supervise.Create(h.Dir, s); err != nil {
 		return err
 	}
-	files := map[string][]byte{nodePyName: nodePy, tokenName: []byte(newToken())}
+	files := map[string][]byte{hookModule + ".py": startHook, tokenName: []byte(newToken())}
 	for name, c := range configs {
 		body, err := json.Marshal(c)
 		if err != nil {
@@ -113,6 +109,24 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 		}
 	}
 	return nil
+}
+
+// startCommand is the `ray start` of a node. A worker's --address is completed
+// by the hook, when the head's port is known: so all nodes start at once.
+func startCommand(l layout, rt remora.Runtime, node int, size remora.NodeSize) []string {
+	argv := []string{rt.Python, "-u", filepath.Join(filepath.Dir(rt.Python), "ray"), "start"}
+	if node == 0 {
+		argv = append(argv, "--head", "--port=0", "--include-dashboard=false", "--no-monitor")
+	} else {
+		argv = append(argv, "--address=127.0.0.1:0")
+	}
+	return append(argv, "--block", "--disable-usage-stats", "--log-color=false",
+		"--node-name="+nodeNameOf(node),
+		fmt.Sprintf("--num-cpus=%d", size.CPUs),
+		fmt.Sprintf("--memory=%d", size.MemoryBytes),
+		fmt.Sprintf("--object-store-memory=%d", size.ObjectStore),
+		"--temp-dir="+l.tempDir(node),
+		"--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0")
 }
 
 func nodeNameOf(i int) string {

@@ -80,11 +80,11 @@ func TestProgram(t *testing.T) {
 		remora.GCSLogs: "gcs_server", remora.RayletLogs: "raylet", remora.WorkerOutLogs: "a worker prints",
 		remora.WorkerErrLogs: ":job_id:", remora.RuntimeEnvLog: "runtime_env", remora.ProcessLogs: "log_monitor",
 	} {
-		if !strings.Contains(strings.Join(b.log(group, "head"), "\n"), text) {
+		if !strings.Contains(strings.Join(b.log(group, "127.0.0.1-head"), "\n"), text) {
 			t.Errorf("nothing about %q in the head's stream of %s", text, group)
 		}
 	}
-	if !strings.Contains(strings.Join(b.log(remora.RayletLogs, "worker-1"), "\n"), "raylet") {
+	if !strings.Contains(strings.Join(b.log(remora.RayletLogs, "127.0.0.1-worker-1"), "\n"), "raylet") {
 		t.Error("the worker's raylet has no log")
 	}
 }

@@ -1,0 +1,51 @@
+"""Fits `ray start` to a cluster that lives on one host and listens on loopback only.
+
+Ray calls hook() through its own extension point, the environment variable RAY_START_HOOK, after it has read the command
+line and before it starts anything. Each change has its reason in the package's doc.go.
+"""
+
+import json
+import os
+import sys
+import time
+from types import SimpleNamespace
+
+import ray._private.node as ray_node
+import ray._private.services as services
+
+HOST = "127.0.0.1"
+
+
+def hook(params, head):
+    with open(os.environ["REMORA_NODE_CONFIG"]) as f:
+        config = json.load(f)
+    for name in ("RAY_START_HOOK", "REMORA_NODE_CONFIG", "PYTHONPATH"):  # of no use to the node's workers
+        os.environ.pop(name, None)
+
+    params.node_ip_address = HOST
+    params.session_name = config["session"]
+    params.ray_client_server_port = None
+    params.env_vars = {**(params.env_vars or {}), "RAY_OVERRIDE_NODE_ID_FOR_TESTING": config["id"]}
+
+    ray_node.Node.start_api_server = lambda self, **_: None
+    ray_node.Node.check_version_info = lambda self: None
+    if not head:
+        # `ray start --address` asks the head's raylet for these two paths, which we know, and waits until it has registered.
+        info = SimpleNamespace(state=0, temp_dir=config["headTempDir"], session_dir=config["headSessionDir"])
+        ray_node.get_all_node_info_until_retrieved = lambda *_, **__: [info]
+        services.canonicalize_bootstrap_address = lambda *_, **__: head_address(config)
+
+
+def head_address(config):
+    """The address of the head's GCS, once gcs_server has written the port that it listens on."""
+    deadline = time.monotonic() + config["deadline"]
+    while time.monotonic() < deadline:
+        try:
+            with open(config["gcsPortFile"]) as f:
+                port = f.read().strip()
+        except FileNotFoundError:
+            port = ""
+        if port:
+            return f"{HOST}:{port}"
+        time.sleep(0.005)
+    sys.exit(f"the head's gcs_server did not write its port to {config['gcsPortFile']}")
