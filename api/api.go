@@ -20,6 +20,9 @@ import (
 // visual graph or a batch of log events, about 1 MiB.
 const MaxBody = 4 << 20
 
+// maxDiscarded bounds what is read of a body that is larger.
+const maxDiscarded = 4 * MaxBody
+
 // Endpoint serves all JSON services and STS on one address.
 type Endpoint struct {
 	Verifier *sigv4.Verifier
@@ -33,11 +36,9 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, id := awsjson.WithRequestID(r.Context())
 	r = r.WithContext(ctx)
 	w.Header().Set("x-amzn-RequestId", id)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	var tooLarge *http.MaxBytesError
+	body, err := readBody(r)
 	switch {
-	case errors.As(err, &tooLarge):
-		// The rest is not read: the connection cannot be used again.
+	case errors.Is(err, errTooLarge):
 		w.Header().Set("Connection", "close")
 		e.refuse(w, r, nil, &awsjson.Fault{Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
 			Message: fmt.Sprintf("The request's body is larger than %d bytes.", MaxBody)})
@@ -63,6 +64,23 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.STS.Serve(w, r, form)
+}
+
+var errTooLarge = errors.New("body too large")
+
+// readBody reads a body of at most MaxBody bytes. One that is larger is read on
+// for a while and thrown away: most clients look at the answer only when they
+// have sent everything.
+func readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxDiscarded {
+		return nil, errTooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+	if err == nil && len(body) > MaxBody {
+		io.CopyN(io.Discard, r.Body, maxDiscarded-MaxBody)
+		return nil, errTooLarge
+	}
+	return body, err
 }
 
 func (e *Endpoint) serveJSON(w http.ResponseWriter, r *http.Request, target string, body []byte) {

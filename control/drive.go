@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -29,6 +28,9 @@ type drive struct {
 // early only if ctx ends or the store fails for good; the next control plane
 // then goes on.
 func (d *drive) live(ctx context.Context) {
+	if !d.load(ctx) {
+		return
+	}
 	cluster, outcome := d.cluster(ctx)
 	if ctx.Err() != nil {
 		return
@@ -77,16 +79,8 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 		return nil, &remora.Outcome{State: remora.Stopped}
 	default:
 	}
-	// Stopping a run ends its provisioning.
-	pctx, cancel := context.WithCancel(ctx)
+	pctx, cancel := d.untilStopped(ctx)
 	defer cancel()
-	go func() {
-		select {
-		case <-d.stop:
-			cancel()
-		case <-pctx.Done():
-		}
-	}()
 	c, err := d.provision(pctx)
 	switch {
 	case err == nil:
@@ -100,18 +94,30 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 	return nil, failed("%s", message(err))
 }
 
+// untilStopped returns a context that ends when the run is asked to stop: what
+// is not there yet need not be waited for.
+func (d *drive) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-d.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // adopt takes over the cluster of a run that an earlier control plane started;
 // failures other than NotFound are tried again for a while.
 func (d *drive) adopt(ctx context.Context) (remora.Cluster, error) {
-	for wait := 100 * time.Millisecond; ; wait *= 2 {
+	for wait := firstWait; ; wait *= 2 {
 		c, err := d.cfg.Provider.Adopt(ctx, d.run.Handle)
-		if err == nil || remora.KindOf(err) == remora.NotFound || wait > 10*time.Second {
+		if err == nil || remora.KindOf(err) == remora.NotFound || wait > longestWait {
 			return c, err
 		}
 		d.log.Warn("cluster cannot be taken over yet", "err", err)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !pause(ctx, wait) {
 			return nil, ctx.Err()
 		}
 	}
@@ -139,6 +145,7 @@ func (d *drive) attend(ctx context.Context, cluster remora.Cluster) *remora.Outc
 	if err != nil {
 		d.log.Warn("elapsed time unknown, timeout counts from now", "err", err)
 	}
+	found := time.Now()
 	timeout := time.NewTimer(d.run.Plan.Timeout - elapsed)
 	defer timeout.Stop()
 
@@ -154,17 +161,21 @@ func (d *drive) attend(ctx context.Context, cluster remora.Cluster) *remora.Outc
 		return nil
 	}
 	if why != "" {
-		if err := proc.Stop(ctx, d.cfg.Grace); err != nil && ctx.Err() == nil {
-			d.log.Error("script could not be stopped", "err", err)
-		}
-		select {
-		case res = <-ended:
-		case <-ctx.Done():
-			return nil
+		if res.err = proc.Stop(ctx, d.cfg.Grace); res.err == nil {
+			select {
+			case res = <-ended:
+			case <-ctx.Done():
+				return nil
+			}
+		} else if ctx.Err() == nil { // it ends with the cluster, then
+			d.log.Error("script could not be stopped", "err", res.err)
 		}
 	}
 	if ctx.Err() != nil {
 		return nil
+	}
+	if res.err != nil { // nobody saw the end, but this much was used
+		res.exit.Elapsed = elapsed + time.Since(found)
 	}
 	return d.judge(why, res.exit, res.err)
 }
@@ -172,7 +183,8 @@ func (d *drive) attend(ctx context.Context, cluster remora.Cluster) *remora.Outc
 // launch records RUNNING and then starts the script; a script that was started
 // before is found again.
 func (d *drive) launch(ctx context.Context, cluster remora.Cluster) (remora.Process, *remora.Outcome) {
-	if d.run.State == remora.Starting {
+	first := d.run.State == remora.Starting
+	if first {
 		err := d.change(ctx, func(r *remora.Run) {
 			if r.State == remora.Starting {
 				r.State = remora.Running
@@ -182,19 +194,30 @@ func (d *drive) launch(ctx context.Context, cluster remora.Cluster) (remora.Proc
 			return nil, d.lost(ctx, err)
 		}
 	}
-	if d.run.State == remora.Stopping {
-		// Asked to stop; if the script is running it is stopped in attend.
+	if !first || d.run.State == remora.Stopping {
 		p, err := cluster.Process(ctx, driverID)
-		if err != nil {
+		switch {
+		case err == nil:
+			return p, nil // to be stopped in attend, if that is asked for
+		case ctx.Err() != nil:
+			return nil, nil
+		case d.run.State == remora.Stopping:
 			return nil, &remora.Outcome{State: remora.Stopped}
+		case remora.KindOf(err) != remora.NotFound:
+			return nil, d.lost(ctx, err)
 		}
-		return p, nil
 	}
-	driver, err := d.driver(ctx)
+	// A cluster that was adopted may still be coming up, and Run waits for it.
+	sctx, cancel := d.untilStopped(ctx)
+	defer cancel()
+	driver, err := d.driver(sctx)
 	if err != nil {
 		return nil, d.lost(ctx, err)
 	}
-	p, err := cluster.Run(ctx, driver)
+	p, err := cluster.Run(sctx, driver)
+	if err != nil && sctx.Err() != nil && ctx.Err() == nil {
+		p, err = cluster.Process(ctx, driverID) // it may have been started nevertheless
+	}
 	if err != nil {
 		return nil, d.lost(ctx, err)
 	}
@@ -209,24 +232,9 @@ func (d *drive) lost(ctx context.Context, err error) *remora.Outcome {
 	return failed("%s", message(err))
 }
 
-// settle stores how the run ends, before its cluster is taken down. A run that
-// was asked to stop ends as stopped, whatever its script did in the meantime.
-func (d *drive) settle(ctx context.Context, o remora.Outcome) bool {
-	if d.run.Outcome != nil {
-		return true
-	}
-	err := d.change(ctx, func(r *remora.Run) {
-		if r.State == remora.Stopping {
-			o.State, o.ErrorMessage = remora.Stopped, ""
-		}
-		r.Outcome = &o
-	})
-	return err == nil
-}
-
 // takeDown ends the cluster. It reports false if ctx ended first.
 func (d *drive) takeDown(ctx context.Context, c remora.Cluster) bool {
-	for wait := 100 * time.Millisecond; ; wait *= 2 {
+	for wait := firstWait; ; wait *= 2 {
 		err := c.Stop(ctx)
 		if err == nil {
 			return true
@@ -235,86 +243,12 @@ func (d *drive) takeDown(ctx context.Context, c remora.Cluster) bool {
 			return false
 		}
 		d.log.Error("cluster could not be taken down", "err", err)
-		if wait > 30*time.Second {
+		if wait > 3*longestWait {
 			d.tell(ctx, "the cluster could not be taken down, something of it may be left: %s", message(err))
 			return true
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !pause(ctx, wait) {
 			return false
-		}
-	}
-}
-
-// finish records the end and, in the same transaction, the retry that is due.
-func (d *drive) finish(ctx context.Context) {
-	var next *remora.Run
-	err := d.changeWith(ctx, func(r *remora.Run) *remora.Run {
-		o, now := r.Outcome, d.cfg.Now()
-		r.State, r.ErrorMessage, r.ExecutionTime = o.State, o.ErrorMessage, o.ExecutionTime
-		r.DPUSeconds = remora.BilledSeconds(o.ExecutionTime) * r.Plan.MaxCapacity()
-		r.Outcome = nil
-		r.CompletedOn = now
-		if earliest := r.StartedOn.Add(o.ExecutionTime); now.Before(earliest) {
-			r.CompletedOn = earliest // the wall clock was set back meanwhile
-		}
-		next = nil
-		if r.State == remora.Failed && r.Attempt < r.Plan.MaxRetries {
-			next = retry(*r, now)
-		}
-		return next
-	})
-	if err != nil {
-		return
-	}
-	r := d.run
-	if err := os.RemoveAll(d.workDir()); err != nil {
-		d.log.Warn("work directory could not be removed", "err", err)
-	}
-	d.log.Info("run ended", "state", r.State, "seconds", r.ExecutionTime.Seconds(), "error", r.ErrorMessage)
-	if next != nil {
-		d.spawn(*next)
-	}
-}
-
-// retry is the automatic next attempt of a run that failed.
-func retry(r remora.Run, now time.Time) *remora.Run {
-	return &remora.Run{
-		ID: remora.RetryID(r.ID, r.Attempt+1), JobName: r.JobName, Attempt: r.Attempt + 1, PreviousRunID: r.ID,
-		State: remora.Starting, Arguments: r.Arguments, Plan: r.Plan,
-		StartedOn: now, LastModifiedOn: now, Document: r.Document,
-	}
-}
-
-// change stores a change of the run.
-func (d *drive) change(ctx context.Context, f func(*remora.Run)) error {
-	return d.changeWith(ctx, func(r *remora.Run) *remora.Run { f(r); return nil })
-}
-
-// changeWith stores a change of the run and a further run with it. While the
-// store refuses to (a full disk), it tries again: what happened to a run must
-// not be forgotten.
-func (d *drive) changeWith(ctx context.Context, f func(*remora.Run) *remora.Run) error {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		r, err := d.cfg.Store.ChangeRun(ctx, d.run.ID, func(r *remora.Run) (*remora.Run, error) {
-			next := f(r)
-			r.LastModifiedOn = d.cfg.Now()
-			return next, nil
-		})
-		if err == nil {
-			d.run = r
-			return nil
-		}
-		if ctx.Err() != nil || remora.KindOf(err) != remora.Unavailable {
-			d.log.Error("run could not be stored", "err", err)
-			return err
-		}
-		d.log.Warn("run could not be stored, trying again", "err", err)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 }

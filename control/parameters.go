@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +50,9 @@ var sparkOnly = []string{"class", "conf", "continuous-log-logGroup", "continuous
 func parameters(args map[string]string) params {
 	p := params{env: make(map[string]string, len(args))}
 	warn := func(format string, a ...any) { p.warnings = append(p.warnings, fmt.Sprintf(format, a...)) }
-	for key, value := range args {
+	// In order, so that of "x" and "--x" it is always the same that counts.
+	for _, key := range slices.Backward(slices.Sorted(maps.Keys(args))) {
+		value := args[key]
 		name := strings.TrimPrefix(key, "--")
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
 			warn("argument %q cannot be an environment variable, the script does not get it", key)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/remora-project/remora"
@@ -14,6 +13,9 @@ import (
 
 // maxScript bounds a job's script; Glue's own limit is not published.
 const maxScript = 16 << 20
+
+// maxName is the longest file name that Linux's file systems take.
+const maxName = 255
 
 // provision gets ready whatever the run needs, and starts its cluster. The
 // run's log says what each second went into.
@@ -58,28 +60,11 @@ func (d *drive) provision(ctx context.Context) (remora.Cluster, error) {
 
 func seconds(t time.Duration) string { return fmt.Sprintf("%.3f s", t.Seconds()) }
 
-// record stores the cluster's handle; the provider calls it before the first
-// process starts. A run that was asked to stop meanwhile starts none.
-func (d *drive) record(ctx context.Context, h remora.Handle) error {
-	r, err := d.cfg.Store.ChangeRun(ctx, d.run.ID, func(r *remora.Run) (*remora.Run, error) {
-		if r.State != remora.Starting {
-			return nil, remora.Errorf(remora.WrongState, "control: record handle", r.ID, "the run is %s", r.State)
-		}
-		r.Handle = h
-		r.LastModifiedOn = d.cfg.Now()
-		return nil, nil
-	})
-	if err == nil {
-		d.run = r
-	}
-	return err
-}
-
 // fetchScript copies the script into the run's work directory.
 func (d *drive) fetchScript(ctx context.Context, uri string) error {
 	body, err := d.cfg.Blobs.Read(ctx, uri, maxScript)
 	if err != nil {
-		return fmt.Errorf("fetch the job's script: %w", err)
+		return remora.Errorf(remora.KindOf(err), "control: fetch script", uri, "fetch the job's script: %s", message(err))
 	}
 	if err := os.MkdirAll(d.workDir(), 0o700); err != nil {
 		return remora.Unavailablef("control: fetch script", uri, "create the run's work directory: %w", err)
@@ -95,7 +80,7 @@ func (d *drive) workDir() string { return filepath.Join(d.cfg.WorkDir, d.run.ID)
 // scriptPath keeps the script's own name, which tracebacks show.
 func (d *drive) scriptPath() string {
 	name := path.Base(d.run.Plan.Command.ScriptLocation)
-	if name == "." || name == "/" || !strings.Contains(name, ".") {
+	if ext := path.Ext(name); len(ext) < 2 || ext == name || len(name) > maxName {
 		name = "script.py"
 	}
 	return filepath.Join(d.workDir(), name)

@@ -92,7 +92,9 @@ func (c *Runs) Resume(ctx context.Context) error {
 // Close stops driving and waits until every goroutine has let go. Clusters and
 // scripts go on, to be resumed by the next control plane.
 func (c *Runs) Close() {
+	c.mu.Lock() // none is begun from here on
 	c.end()
+	c.mu.Unlock()
 	c.wg.Wait()
 }
 
@@ -103,19 +105,17 @@ func (c *Runs) Open() int {
 	return len(c.live)
 }
 
-// spawn starts driving a run; a run that is being driven is left alone.
+// spawn starts driving a run; a run that is being driven is left alone. r may be
+// out of date, and the run may even have ended: its drive reads it again.
 func (c *Runs) spawn(r remora.Run) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx.Err() != nil || c.live[r.ID] != nil {
+	if c.live[r.ID] != nil {
 		return
 	}
 	d := &drive{Runs: c, run: r, stop: make(chan struct{}), born: time.Now(),
 		log: c.cfg.Log.With("run", r.ID, "job", r.JobName)}
-	c.live[r.ID] = d
-	c.wg.Add(1)
-	go func() {
-		defer c.wg.Done()
+	begun := c.begin(func() {
 		d.live(c.ctx)
 		c.mu.Lock()
 		delete(c.live, r.ID)
@@ -123,30 +123,24 @@ func (c *Runs) spawn(r remora.Run) {
 		if c.ctx.Err() == nil {
 			c.Promote(c.ctx, r.JobName)
 		}
-	}()
+	})
+	if begun {
+		c.live[r.ID] = d
+	}
 }
 
-// Promote starts waiting runs of a job while its limit allows it. It is called
-// when a run ends and when the limit may have changed.
-func (c *Runs) Promote(ctx context.Context, jobName string) {
-	for {
-		limit := 1 // of a job that was deleted while runs waited: one after the other
-		if j, err := c.cfg.Store.Job(ctx, jobName); err == nil {
-			limit = j.MaxConcurrentRuns
-		} else if remora.KindOf(err) != remora.NotFound {
-			c.cfg.Log.Error("cannot promote waiting runs", "job", jobName, "err", err)
-			return
-		}
-		r, ok, err := c.cfg.Store.PromoteRun(ctx, jobName, limit)
-		if err != nil {
-			c.cfg.Log.Error("cannot promote waiting runs", "job", jobName, "err", err)
-			return
-		}
-		if !ok {
-			return
-		}
-		c.spawn(r)
+// begin runs f in a goroutine that Close waits for, unless Close has been
+// called; c.mu is held.
+func (c *Runs) begin(f func()) bool {
+	if c.ctx.Err() != nil {
+		return false
 	}
+	c.wg.Add(1)
+	go func() {
+		defer c.wg.Done()
+		f()
+	}()
+	return true
 }
 
 // Stop asks a run to stop and returns at once; the run becomes STOPPED when its
@@ -157,10 +151,13 @@ func (c *Runs) Stop(ctx context.Context, jobName, id string) error {
 		return err
 	}
 	r, err := c.cfg.Store.ChangeRun(ctx, id, func(r *remora.Run) (*remora.Run, error) {
-		if r.State == remora.Stopping || r.State.Ended() || r.Outcome != nil {
+		if r.State.Ended() || r.Outcome != nil {
 			return nil, errUnchanged
 		}
-		r.State = remora.Stopping
+		if r.State != remora.Stopping {
+			r.State = remora.Stopping
+			r.LastModifiedOn = c.cfg.Now()
+		}
 		return nil, nil
 	})
 	if errors.Is(err, errUnchanged) {

@@ -55,7 +55,7 @@ func (s service) checkJob(op string, j *model.Job) error {
 		return invalid("Runtime %s is not supported; supported: %s.", runtime, strings.Join(s.Runtimes, ", "))
 	}
 	if _, _, err := blobs.Parse(awsmodel.Value(c.ScriptLocation)); err != nil {
-		return invalid("ScriptLocation %q is not the s3:// address of a script.", awsmodel.Value(c.ScriptLocation))
+		return invalid("ScriptLocation is not the address of a script: %s", err)
 	}
 	if c.PythonVersion == nil {
 		c.PythonVersion = new(defaultPython)

@@ -22,8 +22,8 @@ const (
 )
 
 var cli struct {
-	DataDir string `help:"Folder with jobs, runs, logs and objects (default: remora below $$XDG_DATA_HOME or ~/.local/share)." type:"path" placeholder:"DIR" env:"REMORA_DATA_DIR"`
-	Config  string `help:"Configuration file (default: remora/config.toml below $$XDG_CONFIG_HOME or ~/.config)." type:"path" placeholder:"FILE" env:"REMORA_CONFIG"`
+	DataDir string `help:"Folder with jobs, runs, logs and objects (default: remora below $$XDG_DATA_HOME or ~/.local/share)." placeholder:"DIR" env:"REMORA_DATA_DIR"`
+	Config  string `help:"Configuration file (default: remora/config.toml below $$XDG_CONFIG_HOME or ~/.config)." placeholder:"FILE" env:"REMORA_CONFIG"`
 
 	Serve   serveCmd   `cmd:"" help:"Start the service: the API endpoint and the S3 store."`
 	Env     envCmd     `cmd:"" help:"Print the environment that points AWS clients at a running server, for eval."`

@@ -84,6 +84,14 @@ func TestWithoutServer(t *testing.T) {
 	}
 }
 
+// A variable that is set and empty is one that is not set.
+func TestEmptyVariables(t *testing.T) {
+	home := t.TempDir()
+	env := testenv.Environ(t, "REMORA_DATA_DIR=", "REMORA_CONFIG=", "XDG_DATA_HOME=", "HOME="+home)
+	want(t, testenv.Run(t, env, "env"), 1, "no server is running on "+home+"/.local/share/remora:")
+	want(t, testenv.Run(t, env, "runtime"), 0, "Ray2.60")
+}
+
 func TestRuntimeList(t *testing.T) {
 	want(t, testenv.Run(t, testenv.Environ(t), "runtime"), 0, "Ray2.60\n")
 	want(t, testenv.Run(t, testenv.Environ(t), "runtime", "build", "Ray9.9"), 1, "Ray9.9", "Ray2.60")

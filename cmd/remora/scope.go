@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 
+	"github.com/alecthomas/kong"
 	"github.com/remora-project/remora/internal/client"
 	"github.com/remora-project/remora/internal/config"
 	"github.com/remora-project/remora/internal/keyring"
@@ -21,13 +21,17 @@ type scope struct{ ctx context.Context }
 
 func (s *scope) dataDir() (string, error) {
 	if cli.DataDir != "" {
-		return filepath.Abs(cli.DataDir)
+		return kong.ExpandPath(cli.DataDir), nil
 	}
 	return config.DataDir()
 }
 
 func (s *scope) config() (config.Config, error) {
-	c, err := config.Load(cli.Config)
+	path := cli.Config
+	if path != "" {
+		path = kong.ExpandPath(path)
+	}
+	c, err := config.Load(path)
 	if err != nil {
 		return c, usageError{err}
 	}

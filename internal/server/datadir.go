@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,9 @@ import (
 )
 
 // lockDataDir makes the directory if it is not there, and takes it for this
-// process. The lock ends with the process, however that ends.
+// process. The lock ends with the process, however that ends. It is of the kind
+// that can be looked at without taking it: flock(2)'s cannot, and a command that
+// looked would refuse a server that starts at that moment.
 func lockDataDir(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data directory: %w", err)
@@ -24,9 +27,9 @@ func lockDataDir(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the data directory: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
 		defer f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 			who, _ := os.ReadFile(f.Name())
 			return nil, fmt.Errorf("another server%s is running on %s: stop it, or name another folder with --data-dir",
 				strings.TrimSuffix(" (process "+strings.TrimSpace(string(who))+")", " (process )"), dir)
@@ -50,12 +53,22 @@ type Ready struct {
 
 // Ready returns where this server listens.
 func (s *Server) Ready() Ready {
-	r := Ready{Endpoint: "http://" + s.api.Addr().String(), S3Endpoint: s.opts.Config.S3.Endpoint,
+	r := Ready{Endpoint: reachable(s.api.Addr().String()), S3Endpoint: s.opts.Config.S3.Endpoint,
 		Region: s.opts.Config.Server.Region, PID: os.Getpid(), DataDir: s.opts.DataDir}
 	if s.blobs != nil {
-		r.S3Endpoint = "http://" + s.blobs.Addr()
+		r.S3Endpoint = reachable(s.blobs.Addr())
 	}
 	return r
+}
+
+// reachable is the URL by which processes of this host reach a listener; one on
+// all interfaces is reached on loopback.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	return "http://" + addr
 }
 
 func writeReady(s *Server) error { return WriteReady(ReadyPath(s.opts.DataDir), s.Ready()) }
@@ -78,8 +91,9 @@ func Running(dir string) (r Ready, ok bool) {
 		return Ready{}, false
 	}
 	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err == nil {
-		return Ready{}, false // nobody holds it
+	held := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &held); err != nil || held.Type == unix.F_UNLCK {
+		return Ready{}, false
 	}
 	return LastReady(dir)
 }

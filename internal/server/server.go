@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/remora-project/remora"
+	"github.com/remora-project/remora/api"
 	"github.com/remora-project/remora/api/s3"
 	"github.com/remora-project/remora/control"
 	"github.com/remora-project/remora/internal/config"
@@ -51,16 +52,6 @@ type Server struct {
 	swept  chan struct{}
 }
 
-// Times after which a client that does not get on is dropped. A slow one may
-// take a minute over a request of a few kilobytes; nothing waits for longer.
-const (
-	headerTimeout = 10 * time.Second
-	readTimeout   = 60 * time.Second
-	writeTimeout  = 90 * time.Second
-	idleTimeout   = 5 * time.Minute
-	maxHeader     = 64 << 10
-)
-
 // Open starts serving. When it returns, both endpoints answer and every run
 // that an earlier server left open is being driven again.
 func Open(ctx context.Context, opts Options) (_ *Server, err error) {
@@ -70,6 +61,11 @@ func Open(ctx context.Context, opts Options) (_ *Server, err error) {
 			s.close(context.WithoutCancel(ctx))
 		}
 	}()
+	// The S3 store changes the working directory.
+	if s.opts.DataDir, err = filepath.Abs(opts.DataDir); err != nil {
+		return nil, fmt.Errorf("find the data directory: %w", err)
+	}
+	opts = s.opts
 	if s.unlock, err = lockDataDir(opts.DataDir); err != nil {
 		return nil, err
 	}
@@ -84,10 +80,7 @@ func Open(ctx context.Context, opts Options) (_ *Server, err error) {
 	if err := s.runs.Resume(ctx); err != nil {
 		return nil, fmt.Errorf("resume the runs of an earlier server: %w", err)
 	}
-	s.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
-	}
+	s.http = api.NewServer(handler, api.DefaultTimeouts, opts.Log)
 	go func() {
 		if err := s.http.Serve(s.api); !errors.Is(err, http.ErrServerClosed) {
 			s.errs <- fmt.Errorf("the API endpoint stopped: %w", err)

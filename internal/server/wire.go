@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"time"
 
@@ -107,6 +109,9 @@ func (s *Server) openBlobs(ctx context.Context, creds aws.CredentialsProvider, r
 		if s.blobs == nil {
 			s.blobs, err = s3.Open(ctx, c)
 		}
+		if bind := (*net.OpError)(nil); errors.As(err, &bind) {
+			return nil, fmt.Errorf("listen for S3 on %s: %w (name another address with --s3-listen; port 0 takes a free one)", c.Listen, bind)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +120,7 @@ func (s *Server) openBlobs(ctx context.Context, creds aws.CredentialsProvider, r
 				s.errs <- fmt.Errorf("the S3 endpoint stopped: %w", err)
 			}
 		}()
-		endpoint = "http://" + s.blobs.Addr()
+		endpoint = reachable(s.blobs.Addr())
 	}
 	return blobs.New(ctx, blobs.Config{Endpoint: endpoint, Region: cfg.Server.Region, PathStyle: true, Credentials: creds})
 }

@@ -1,0 +1,292 @@
+package control_test
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/remora-project/remora"
+)
+
+// Steps of a run, in their order. A gate passes each of them twice: before it is
+// done, and after.
+const (
+	accepted       = "accepted"
+	promoted       = "promoted"
+	scriptFetched  = "script fetched"
+	handleRecorded = "handle recorded"
+	clusterStarted = "cluster started"
+	runningStored  = "RUNNING stored"
+	driverStarted  = "driver started"
+	driverEnded    = "driver ended"
+	stopStored     = "STOPPING stored"
+	outcomeStored  = "outcome stored"
+	clusterStopped = "cluster stopped"
+	endStored      = "end stored"
+)
+
+var steps = []string{accepted, scriptFetched, handleRecorded, clusterStarted, runningStored, driverStarted, driverEnded,
+	outcomeStored, clusterStopped, endStored}
+
+// gate stands between one control plane and everything else. It can do to the
+// control plane what kill -9 does: from that moment no call gets through, in
+// whatever goroutine, and the goroutine that tries ends.
+type gate struct {
+	mu     sync.Mutex
+	killAt string // "before accepted", "after accepted" …
+	dead   bool
+	killed chan struct{} // closed with it
+	faults map[string]int
+
+	hold    string        // the step to wait at
+	held    chan struct{} // closed when it is reached
+	release chan struct{} // to be closed by the test
+}
+
+func newGate() *gate { return &gate{killed: make(chan struct{}), faults: map[string]int{}} }
+
+// fault lets a step fail the next n times.
+func (g *gate) fault(at string, n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.faults[at] = n
+}
+
+// killAtMoment kills the control plane when it comes to a step.
+func (g *gate) killAtMoment(at string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.killAt = at
+}
+
+// holdAt lets the first that comes to a step wait there for release.
+func (g *gate) holdAt(at string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hold, g.held, g.release = at, make(chan struct{}), make(chan struct{})
+}
+
+func (g *gate) wait(at string) {
+	g.mu.Lock()
+	here := g.hold == at
+	if here {
+		g.hold = ""
+		close(g.held)
+	}
+	g.mu.Unlock()
+	if here {
+		<-g.release
+	}
+}
+
+// pass lets the control plane do a step, or be killed at it, or returns the
+// error that the step fails with.
+func (g *gate) pass(when, step string) error {
+	at := when + " " + step
+	g.wait(at)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.killAt == at {
+		g.dieLocked()
+	}
+	if g.dead {
+		runtime.Goexit()
+	}
+	if g.faults[at] > 0 {
+		g.faults[at]--
+		return remora.Unavailablef("test", step, "the disk is full %s %s", when, step)
+	}
+	return nil
+}
+
+// open is pass for calls that are no step.
+func (g *gate) open() { g.pass("at", "no step") }
+
+func (g *gate) die() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.dieLocked()
+}
+
+func (g *gate) dieLocked() {
+	if !g.dead {
+		g.dead = true
+		close(g.killed)
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// store passes the gate; a fault "after" a step is an answer that was lost.
+type store struct {
+	remora.Store
+	*gate
+}
+
+func (s store) Job(ctx context.Context, name string) (remora.Job, error) {
+	if err := s.pass("at", "job read"); err != nil {
+		return remora.Job{}, err
+	}
+	return s.Store.Job(ctx, name)
+}
+
+func (s store) Run(ctx context.Context, job, id string) (remora.Run, error) {
+	if err := s.pass("at", "run read"); err != nil {
+		return remora.Run{}, err
+	}
+	return s.Store.Run(ctx, job, id)
+}
+
+func (s store) OpenRuns(ctx context.Context) ([]remora.Run, error) {
+	s.open()
+	return s.Store.OpenRuns(ctx)
+}
+
+func (s store) CreateRun(ctx context.Context, r remora.Run, admit func(int, int) (remora.RunState, error)) (remora.Run, error) {
+	if err := s.pass("before", accepted); err != nil {
+		return r, err
+	}
+	r, err := s.Store.CreateRun(ctx, r, admit)
+	s.pass("after", accepted)
+	return r, err
+}
+
+func (s store) PromoteRun(ctx context.Context, job string, limit int) (remora.Run, bool, error) {
+	if err := s.pass("before", promoted); err != nil {
+		return remora.Run{}, false, err
+	}
+	r, ok, err := s.Store.PromoteRun(ctx, job, limit)
+	if ok {
+		s.pass("after", promoted)
+	}
+	return r, ok, err
+}
+
+func (s store) ChangeRun(ctx context.Context, id string, change func(*remora.Run) (*remora.Run, error)) (remora.Run, error) {
+	s.open()
+	step := ""
+	r, err := s.Store.ChangeRun(ctx, id, func(r *remora.Run) (*remora.Run, error) {
+		before := *r
+		next, err := change(r)
+		if step = stepOf(before, *r); step != "" && err == nil {
+			err = s.pass("before", step)
+		}
+		return next, err
+	})
+	if err == nil && step != "" {
+		if err := s.pass("after", step); err != nil {
+			return remora.Run{}, err
+		}
+	}
+	return r, err
+}
+
+func stepOf(before, after remora.Run) string {
+	switch {
+	case before.State != after.State && after.State.Ended():
+		return endStored
+	case before.State != after.State && after.State == remora.Stopping:
+		return stopStored
+	case before.State != after.State && after.State == remora.Running:
+		return runningStored
+	case before.Outcome == nil && after.Outcome != nil:
+		return outcomeStored
+	case before.Handle == nil && after.Handle != nil:
+		return handleRecorded
+	}
+	return ""
+}
+
+type provider struct {
+	remora.Provider
+	*gate
+}
+
+func (p provider) Start(ctx context.Context, spec remora.ClusterSpec) (remora.Cluster, error) {
+	p.pass("before", clusterStarted)
+	c, err := p.Provider.Start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	p.pass("after", clusterStarted)
+	return cluster{c, p.gate}, nil
+}
+
+func (p provider) Adopt(ctx context.Context, h remora.Handle) (remora.Cluster, error) {
+	if err := p.pass("at", "adoption"); err != nil {
+		return nil, err
+	}
+	c, err := p.Provider.Adopt(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	return cluster{c, p.gate}, nil
+}
+
+type cluster struct {
+	remora.Cluster
+	*gate
+}
+
+func (c cluster) Run(ctx context.Context, d remora.Driver) (remora.Process, error) {
+	c.pass("before", driverStarted)
+	p, err := c.Cluster.Run(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	c.pass("after", driverStarted)
+	return process{p, c.gate}, nil
+}
+
+func (c cluster) Process(ctx context.Context, id string) (remora.Process, error) {
+	c.open()
+	p, err := c.Cluster.Process(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return process{p, c.gate}, nil
+}
+
+func (c cluster) Stop(ctx context.Context) error {
+	if err := c.pass("before", clusterStopped); err != nil {
+		return err
+	}
+	err := c.Cluster.Stop(ctx)
+	c.pass("after", clusterStopped)
+	return err
+}
+
+type process struct {
+	remora.Process
+	*gate
+}
+
+func (p process) Wait(ctx context.Context) (remora.Exit, error) {
+	p.open()
+	exit, err := p.Process.Wait(ctx)
+	if ctx.Err() == nil {
+		p.pass("before", driverEnded)
+		p.pass("after", driverEnded)
+	}
+	return exit, err
+}
+
+func (p process) Stop(ctx context.Context, grace time.Duration) error {
+	if err := p.pass("at", "driver stopped"); err != nil {
+		return err
+	}
+	return p.Process.Stop(ctx, grace)
+}
+
+func (p process) Elapsed(ctx context.Context) (time.Duration, error) {
+	p.open()
+	return p.Process.Elapsed(ctx)
+}
