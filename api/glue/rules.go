@@ -1,6 +1,7 @@
 package glue
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -55,7 +56,7 @@ func (s service) checkJob(op string, j *model.Job) error {
 		return invalid("Runtime %s is not supported; supported: %s.", runtime, strings.Join(s.Runtimes, ", "))
 	}
 	if _, _, err := blobs.Parse(awsmodel.Value(c.ScriptLocation)); err != nil {
-		return invalid("ScriptLocation is not the address of a script: %s", err)
+		return invalid("ScriptLocation is not the address of a script: %s.", errors.Unwrap(err))
 	}
 	if c.PythonVersion == nil {
 		c.PythonVersion = new(defaultPython)
