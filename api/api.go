@@ -59,11 +59,17 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Message: "The request names no operation: neither a header X-Amz-Target nor a parameter Action."})
 		return
 	}
+	// Before the signature: a client of IAM, which speaks this protocol too, signs
+	// for another service and is told that there is no such operation.
+	if f := sts.Unknown(form); f != nil {
+		e.STS.Fail(w, r, f)
+		return
+	}
 	if _, err := e.Verifier.Verify(r, body, sts.SigningName); err != nil {
 		e.STS.Fail(w, r, refusal(err, (*sigv4.Refusal).ForQuery))
 		return
 	}
-	e.STS.Serve(w, r, form)
+	e.STS.Serve(w, r)
 }
 
 var errTooLarge = errors.New("body too large")

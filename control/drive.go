@@ -91,6 +91,7 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 		return nil, &remora.Outcome{State: remora.Stopped}
 	}
 	d.log.Warn("run could not be provisioned", "err", err)
+	d.tell(ctx, "the script was not started: %s", message(err))
 	return nil, failed("%s", message(err))
 }
 

@@ -113,7 +113,7 @@ Try next, with a server that stays:
   aws glue create-job --name mine --role any --glue-version 4.0 --worker-type Z.2X --number-of-workers 2 \\
       --command Name=glueray,Runtime=Ray2.60,ScriptLocation=s3://work/flights.py
   aws glue start-job-run --job-name mine --arguments '{"--input": "s3://…", "--output": "s3://…"}'
-  aws logs tail /aws-glue/ray/jobs/script-log --follow
+  bin/remora logs -f jr_…                 # or: aws logs tail /aws-glue/ray/jobs/script-log --follow
 """
 
 

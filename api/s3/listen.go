@@ -81,13 +81,16 @@ func (l *listener) Accept() (net.Conn, error) {
 	return wrapped, nil
 }
 
-// cut breaks every open connection. Their handlers fail at the next read or
-// write; conns tells when they are done.
-func (l *listener) cut() {
+// cut breaks open connections: every one, or those on which the client has not
+// said a word yet. Their handlers fail at the next read or write; conns tells
+// when they are done.
+func (l *listener) cut(silentOnly bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.open {
-		c.Conn.Close()
+		if !silentOnly || !c.spoke.Load() {
+			c.Conn.Close()
+		}
 	}
 }
 
@@ -99,13 +102,18 @@ type conn struct {
 	closing sync.Once
 
 	readBy, writeBy atomic.Pointer[time.Time]
+	spoke           atomic.Bool // the client has sent something
 }
 
 func (c *conn) Read(p []byte) (int, error) {
 	if err := c.Conn.SetReadDeadline(c.deadline(c.readBy.Load())); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.spoke.Store(true)
+	}
+	return n, err
 }
 
 func (c *conn) Write(p []byte) (int, error) {

@@ -76,7 +76,7 @@ func TestCutBreaksConnections(t *testing.T) {
 		server.Close() // counted once
 		done <- err
 	}()
-	ln.cut()
+	ln.cut(false)
 	if err := <-done; err == nil {
 		t.Error("a read went on")
 	}

@@ -171,12 +171,16 @@ func open(ctx context.Context, cfg Config) (_ *Server, err error) {
 		s3api.WithMpMaxParts(maxParts),
 		s3api.WithKeepAlive(),
 		s3api.WithDisableACL(), // as S3's own default for new buckets, "bucket owner enforced"
+		s3api.WithMiddleware("/", drain),
 		s3api.WithMiddleware("/", logRequests(cfg.Logger)),
 		s3api.WithQuiet()) // without WithAdminServer: accounts are not managed here
 	if err != nil {
 		return nil, err
 	}
 	app, err := fiberApp(api)
+	if err == nil {
+		err = checkBodyStream()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -221,11 +225,14 @@ func (s *Server) shutdown(ctx context.Context) error {
 	s.sweeping.Wait()
 	s.stopping.Store(true)
 	s.listener.Close()
+	// Clients open connections in advance. For fasthttp such a one is in the middle
+	// of a request, and would be waited for.
+	s.listener.cut(true)
 	var err error
 	// Its other failure is that the listener is closed.
 	if s.app.ShutdownWithContext(ctx); ctx.Err() != nil {
 		err = ctx.Err()
-		s.listener.cut()
+		s.listener.cut(false)
 	}
 	<-s.served
 	s.listener.conns.Wait()

@@ -58,18 +58,22 @@ func Form(r *http.Request, body []byte) (url.Values, error) {
 	return r.URL.Query(), nil
 }
 
-// Serve answers an authenticated request.
-func (s Service) Serve(w http.ResponseWriter, r *http.Request, form url.Values) {
-	if v := form.Get("Version"); v != "" && v != version {
-		s.Fail(w, r, &awsjson.Fault{Code: "InvalidAction", Status: http.StatusBadRequest,
-			Message: fmt.Sprintf("Could not find operation %s for version %s", form.Get("Action"), v)})
-		return
+// Unknown refuses a request for an operation that is not there; nil if it is.
+func Unknown(form url.Values) *awsjson.Fault {
+	action, v := form.Get("Action"), form.Get("Version")
+	switch {
+	case action != "GetCallerIdentity":
+		return &awsjson.Fault{Code: "InvalidAction", Status: http.StatusBadRequest,
+			Message: fmt.Sprintf("Could not find operation %q: of the services with the Query protocol Remora has STS's GetCallerIdentity only", action)}
+	case v != "" && v != version:
+		return &awsjson.Fault{Code: "InvalidAction", Status: http.StatusBadRequest,
+			Message: fmt.Sprintf("Could not find operation %s for version %s", action, v)}
 	}
-	if a := form.Get("Action"); a != "GetCallerIdentity" {
-		s.Fail(w, r, &awsjson.Fault{Code: "InvalidAction", Status: http.StatusBadRequest,
-			Message: fmt.Sprintf("Could not find operation %q: Remora's STS has GetCallerIdentity only", a)})
-		return
-	}
+	return nil
+}
+
+// Serve answers an authenticated GetCallerIdentity.
+func (s Service) Serve(w http.ResponseWriter, r *http.Request) {
 	out := identityResponse{XMLNS: namespace, Metadata: metadata{awsjson.RequestID(r.Context())}}
 	out.Result.Arn = "arn:aws:iam::" + s.Account + ":root"
 	out.Result.UserID = s.Account

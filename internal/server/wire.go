@@ -52,6 +52,11 @@ func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
 		StreamBytes: int64(cfg.Logs.StreamLimit), TotalBytes: int64(cfg.Logs.TotalLimit)}); err != nil {
 		return nil, err
 	}
+	// There from the start, so that a client may follow a run that has yet to say
+	// its first word.
+	if err := s.logs.CreateGroup(ctx, jobLogs+"/"+remora.ScriptLog); err != nil && remora.KindOf(err) != remora.AlreadyExists {
+		return nil, err
+	}
 	envs, err := runtimes.Open(cfg.Runtime.CacheDir, runtimes.Options{Python: cfg.Runtime.Python, Logger: o.Log})
 	if err != nil {
 		return nil, err
