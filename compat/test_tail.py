@@ -33,7 +33,9 @@ def test_tail_follows(server, aws):
             "--log-events", json.dumps([{"timestamp": int(now), "message": text}]))
 
     put("before")
-    tail = subprocess.Popen([CLI, "logs", "tail", "/cli/tail", "--follow", "--format", "short"], env=server.environment,
+    # Before 2.13 the CLI did not read AWS_ENDPOINT_URL.
+    tail = subprocess.Popen([CLI, "--endpoint-url", server.environment["AWS_ENDPOINT_URL"], "logs", "tail", "/cli/tail", "--follow",
+                             "--format", "short"], env={**server.environment, "PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert tail.stdout.readline().rstrip().endswith(" before")
