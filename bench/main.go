@@ -33,6 +33,7 @@ var parts = []struct {
 }{
 	{"list", benchList},
 	{"api", benchAPI},
+	{"logs", benchLogs},
 	{"start", benchStart},
 }
 

@@ -51,7 +51,7 @@ func benchStart(ctx context.Context) error {
 	}
 	defer srv.stop()
 	script := fmt.Sprintf(hello, workers+1)
-	if err := helloJob(ctx, srv, script); err != nil {
+	if err := scriptJob(ctx, srv, script); err != nil {
 		return err
 	}
 	var ours, peer sample
@@ -87,47 +87,56 @@ func benchStart(ctx context.Context) error {
 	return nil
 }
 
-func helloJob(ctx context.Context, srv *server, script string) error {
+// scriptJob makes the job, with the given script.
+func scriptJob(ctx context.Context, srv *server, script string) error {
 	objects := srv.s3()
 	if _, err := objects.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("bench")}); err != nil {
 		return err
 	}
-	if _, err := objects.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bench"), Key: aws.String("hello.py"),
+	if _, err := objects.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bench"), Key: aws.String("script.py"),
 		Body: strings.NewReader(script)}); err != nil {
 		return err
 	}
 	_, err := srv.glue().CreateJob(ctx, &glue.CreateJobInput{Name: aws.String(job), Role: aws.String("any"),
 		WorkerType: types.WorkerTypeZ2x, NumberOfWorkers: aws.Int32(workers), GlueVersion: aws.String("4.0"),
-		Command: &types.JobCommand{Name: aws.String("glueray"), Runtime: aws.String("Ray2.60"), ScriptLocation: aws.String("s3://bench/hello.py")}})
+		Command: &types.JobCommand{Name: aws.String("glueray"), Runtime: aws.String("Ray2.60"), ScriptLocation: aws.String("s3://bench/script.py")}})
 	return err
 }
 
 // viaService runs the job and reads the times from its log.
 func viaService(ctx context.Context, srv *server) (time.Duration, string, error) {
-	client := srv.glue()
 	begin := time.Now()
-	run, err := client.StartJobRun(ctx, &glue.StartJobRunInput{JobName: aws.String(job)})
+	run, err := runToEnd(ctx, srv)
 	if err != nil {
 		return 0, "", err
 	}
+	log, err := exec.Command(*remoraPath, "--data-dir", srv.dataDir(), "logs", run).Output()
+	if err != nil {
+		return 0, "", fmt.Errorf("remora logs: %w", err)
+	}
+	s, err := times(begin, log)
+	return s, accounts(log), err
+}
+
+// runToEnd runs the job and returns the id of the run, which has succeeded.
+func runToEnd(ctx context.Context, srv *server) (string, error) {
+	client := srv.glue()
+	run, err := client.StartJobRun(ctx, &glue.StartJobRunInput{JobName: aws.String(job)})
+	if err != nil {
+		return "", err
+	}
 	for {
 		out, err := client.GetJobRun(ctx, &glue.GetJobRunInput{JobName: aws.String(job), RunId: run.JobRunId})
-		if err != nil {
-			return 0, "", err
-		}
-		if out.JobRun.CompletedOn == nil {
+		switch {
+		case err != nil:
+			return "", err
+		case out.JobRun.CompletedOn == nil:
 			time.Sleep(20 * time.Millisecond)
-			continue
+		case out.JobRun.JobRunState != types.JobRunStateSucceeded:
+			return "", fmt.Errorf("the run is %s: %s", out.JobRun.JobRunState, aws.ToString(out.JobRun.ErrorMessage))
+		default:
+			return *run.JobRunId, nil
 		}
-		log, err := exec.Command(*remoraPath, "--data-dir", srv.dataDir(), "logs", *run.JobRunId).Output()
-		if err != nil {
-			return 0, "", fmt.Errorf("remora logs: %w", err)
-		}
-		if out.JobRun.JobRunState != types.JobRunStateSucceeded {
-			return 0, "", fmt.Errorf("the run is %s: %s", out.JobRun.JobRunState, log)
-		}
-		s, err := times(begin, log)
-		return s, accounts(log), err
 	}
 }
 
