@@ -225,7 +225,9 @@ func TestServerIsKilled(t *testing.T) {
 func TestServerAndClusterAreKilled(t *testing.T) {
 	r := startRayTest(t)
 	// The supervisor gathers lines for a moment; those it has not written die with it.
-	eventually(t, func() bool { return strings.Contains(testenv.Run(t, r.s.Env, "logs", "--data-dir", r.dir, r.run).Stdout, "line 9\n") },
+	eventually(t, func() bool {
+		return strings.Contains(testenv.Run(t, r.s.Env, "logs", "--data-dir", r.dir, r.run).Stdout, "line 9\n")
+	},
 		func() string { return "line 9 is not in the log" })
 	r.s.Kill()
 	r.killSupervisor() // first, or it may see how the script ends
