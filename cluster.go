@@ -23,6 +23,9 @@ type Provider interface {
 	// remainder (processes that escaped, shared memory, files) has been removed
 	// when Adopt returns.
 	Adopt(ctx context.Context, h Handle) (Cluster, error)
+	// Remove ends and removes whatever is left of a cluster, also of one that
+	// cannot be adopted because what looks after it does not answer. Idempotent.
+	Remove(ctx context.Context, h Handle) error
 }
 
 // Cluster is one run's or session's cluster. It outlives the control plane. All
@@ -110,6 +113,7 @@ type Exit struct {
 	Elapsed time.Duration `json:"elapsed"`
 	Tail    []string      `json:"tail"`  // the last lines of stderr, oldest first; bounded
 	Error   string        `json:"error"` // why it could not be started, if so
+	Notes   []string      `json:"notes"` // what the reader of its log should know: lines that could not be stored
 }
 
 // Node is a member of a cluster as its engine reports it.

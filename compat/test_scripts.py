@@ -23,6 +23,7 @@ sys.stderr.write("and that was it\\n")
 sys.exit(3)
 """,
     "has-a-syntax-error": "def f(:\n",
+    "fails": "print('before')\nraise ValueError('kaputt')\n",
     "is-killed": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
 }
 
@@ -69,6 +70,13 @@ def test_syntax_error(runs):
     assert run["JobRunState"] == "FAILED"
     assert run["ErrorMessage"].startswith("The script exited with status 1.\n")
     assert "has-a-syntax-error.py" in run["ErrorMessage"] and "SyntaxError: invalid syntax" in run["ErrorMessage"]
+
+
+def test_output_is_in_order(logs, runs):
+    run = runs["fails"]
+    assert run["ErrorMessage"].endswith("ValueError: kaputt")
+    lines = [e["message"] for e in logs.get_log_events(logGroupName=GROUP, logStreamName=run["Id"], startFromHead=True)["events"]]
+    assert lines.index("before") < lines.index("Traceback (most recent call last):") < lines.index("ValueError: kaputt")
 
 
 def test_killed(runs):

@@ -104,11 +104,22 @@ func (c *Runs) plan(op string, j remora.Job, args map[string]string, q StartRequ
 	if !ok {
 		return p, remora.Invalidf(op, j.Name, "%s", UnknownWorkerType)
 	}
-	if p.NumberOfWorkers < 1 {
-		return p, remora.Invalidf(op, j.Name, "NumberOfWorkers must be at least 1, not %d", p.NumberOfWorkers)
+	if err := CheckWorkers(op, j.Name, p.NumberOfWorkers); err != nil {
+		return p, err
 	}
 	p.DPUPerWorker = t.DPU
 	return p, CheckParameters(op, p.Arguments)
+}
+
+// MaxWorkers is AWS's own quota for the workers of a job.
+const MaxWorkers = 299
+
+// CheckWorkers refuses a number of workers that no job can have.
+func CheckWorkers(op, subject string, n int) error {
+	if n < 1 || n > MaxWorkers {
+		return remora.Invalidf(op, subject, "NumberOfWorkers must be between 1 and %d, not %d.", MaxWorkers, n)
+	}
+	return nil
 }
 
 // UnknownWorkerType is the service's own text for a worker type that Ray jobs

@@ -254,6 +254,23 @@ func TestProviderFailsForAWhile(t *testing.T) {
 	b.want(id, remora.Succeeded)
 }
 
+// A cluster that cannot be taken over is removed before its run ends, or a retry
+// would run beside its script.
+func TestClusterThatCannotBeTakenOver(t *testing.T) {
+	b := newBed(t)
+	b.job("j", hold)
+	id := b.killedAt("after "+driverStarted, "j")
+	p := b.newPlane()
+	p.fault("at adoption", 100)
+	if err := p.runs.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.want(id, remora.Failed, "could not be taken over")
+	if left, err := b.host.Processes(id); err != nil || len(left) > 0 {
+		t.Errorf("processes %v of the script go on (%v)", left, err)
+	}
+}
+
 // Close lets go of runs without touching them.
 func TestCloseAndResume(t *testing.T) {
 	b := newBed(t)

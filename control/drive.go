@@ -22,6 +22,7 @@ type drive struct {
 	born     time.Time
 	stop     chan struct{} // closed when the run is asked to stop
 	stopOnce sync.Once
+	notes    []string // for the run's log, once the outcome is stored
 }
 
 // live is the whole life of a run, from whatever state it is in. It returns
@@ -43,6 +44,9 @@ func (d *drive) live(ctx context.Context) {
 	if !d.settle(ctx, *outcome) {
 		return
 	}
+	for _, note := range d.notes { // settled, so there is room on the disk again
+		d.tell(ctx, "%s", note)
+	}
 	if cluster != nil && !d.takeDown(ctx, cluster) {
 		return
 	}
@@ -61,6 +65,8 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 		case err == nil:
 			return c, d.run.Outcome
 		case ctx.Err() != nil:
+			return nil, nil
+		case remora.KindOf(err) != remora.NotFound && !d.remove(ctx):
 			return nil, nil
 		case d.run.Outcome != nil:
 			return nil, d.run.Outcome
@@ -231,6 +237,22 @@ func (d *drive) lost(ctx context.Context, err error) *remora.Outcome {
 		return nil
 	}
 	return failed("%s", message(err))
+}
+
+// remove ends a cluster that cannot be taken over. Its script may be running:
+// until it is gone the run stays open, or a retry would run beside it. It
+// reports false if ctx ended first.
+func (d *drive) remove(ctx context.Context) bool {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		err := d.cfg.Provider.Remove(ctx, d.run.Handle)
+		if err == nil {
+			return true
+		}
+		d.log.Error("cluster that cannot be taken over cannot be removed either", "err", err)
+		if !pause(ctx, wait) {
+			return false
+		}
+	}
 }
 
 // takeDown ends the cluster. It reports false if ctx ended first.

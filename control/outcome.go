@@ -17,6 +17,7 @@ const maxErrorMessage = 4096
 // judge says how a run ends whose script has ended: by itself, or because the
 // control plane stopped it for the given reason.
 func (d *drive) judge(why remora.RunState, exit remora.Exit, err error) *remora.Outcome {
+	d.notes = exit.Notes
 	o := &remora.Outcome{ExecutionTime: exit.Elapsed}
 	// A control plane that was killed between stopping an overdue script and
 	// recording it finds a script that a signal ended after its time was up.

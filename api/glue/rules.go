@@ -105,10 +105,11 @@ func (s service) checkCapacity(op, name string, workerType *string, workers *int
 			return remora.Invalidf(op, name, "%s", textMaxCapacity)
 		}
 	}
-	if workers != nil && *workers < 1 {
-		return remora.Invalidf(op, name, "NumberOfWorkers must be at least 1, not %d.", *workers)
+	if workers != nil {
+		return control.CheckWorkers(op, name, int(*workers))
 	}
 	return nil
 }
 
-func minutes(t time.Duration) *int32 { return new(int32(t / time.Minute)) }
+// minutes rounds up: a limit below a minute is not none.
+func minutes(t time.Duration) *int32 { return new(int32((t + time.Minute - 1) / time.Minute)) }

@@ -3,14 +3,23 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 type envCmd struct{}
+
+// serverStarts is how long env waits for a server that was started just before
+// it, as in `remora serve & eval "$(remora env)"`.
+const serverStarts = 3 * time.Second
 
 // Run prints shell assignments. botocore reads the region from
 // AWS_DEFAULT_REGION, other SDKs from AWS_REGION, so both are set.
 func (envCmd) Run(s *scope) error {
 	ready, err := s.running()
+	for deadline := time.Now().Add(serverStarts); err != nil && time.Now().Before(deadline) && s.ctx.Err() == nil; {
+		time.Sleep(50 * time.Millisecond)
+		ready, err = s.running()
+	}
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,11 @@ type keysRotateCmd struct {
 }
 
 func (c keysRotateCmd) Run(s *scope) error {
+	if cfg, err := s.config(); err != nil {
+		return err
+	} else if cfg.S3.Endpoint != "" {
+		return fmt.Errorf("the keys in use are those of the S3 store at %s: rotate them there and in the configuration", cfg.S3.Endpoint)
+	}
 	ring, err := s.keyring()
 	if err != nil {
 		return err

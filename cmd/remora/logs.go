@@ -18,8 +18,9 @@ type logsCmd struct {
 	Since  time.Duration `help:"Only the last part, for example 10m." placeholder:"DURATION"`
 }
 
-// Run prints a run's log. Its exit status is 1 if the run has failed and
-// --follow saw its end.
+// Run prints a run's log. Its exit status is 1 if --follow saw the run end in any
+// way but well, or by being stopped. A server that is being restarted is waited
+// for: the run goes on meanwhile.
 func (c logsCmd) Run(s *scope) error {
 	api, err := s.client()
 	if err != nil {
@@ -33,30 +34,55 @@ func (c logsCmd) Run(s *scope) error {
 	if c.Since > 0 {
 		in["startTime"] = time.Now().Add(-c.Since).UnixMilli()
 	}
+	var away time.Time // when the server was last heard, if it is not now
 	for {
 		// The state is asked for before the events: what the run wrote before it
 		// ended is then sure to be among them.
-		run, err = operator.GetRun(s.ctx, api, c.Run_)
-		if err != nil {
-			return err
+		now, err := operator.GetRun(s.ctx, api, c.Run_)
+		n := 0
+		if err == nil {
+			run = now
+			n, err = printEvents(s.ctx, api, in)
 		}
-		n, err := printEvents(s.ctx, api, in)
-		if err != nil {
-			return err
+		if err == nil {
+			away = time.Time{}
+		} else if away.IsZero() {
+			away = time.Now()
 		}
+		refused := errors.As(err, new(*client.Error))
 		switch {
+		case err != nil && (!c.Follow || refused || s.ctx.Err() != nil || time.Since(away) > patience):
+			return err
+		case err != nil:
+			if again, e := s.client(); e == nil { // it may be back at another address
+				api = again
+			}
+			if !c.pause(s.ctx) {
+				return s.ctx.Err()
+			}
 		case n > 0: // there may be more
-		case run.Ended && run.State == "FAILED" && c.Follow:
+		case run.Ended && c.Follow && run.State != "SUCCEEDED" && run.State != "STOPPED":
 			return fmt.Errorf("run %s %s: %s", c.Run_, run.State, run.ErrorMessage)
 		case run.Ended || !c.Follow:
 			return nil
 		default:
-			select {
-			case <-time.After(200 * time.Millisecond):
-			case <-s.ctx.Done():
+			if !c.pause(s.ctx) {
 				return s.ctx.Err()
 			}
 		}
+	}
+}
+
+// patience is how long --follow waits for a server that does not answer.
+const patience = time.Minute
+
+// pause waits for the next look; false if ctx ends.
+func (logsCmd) pause(ctx context.Context) bool {
+	select {
+	case <-time.After(200 * time.Millisecond):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

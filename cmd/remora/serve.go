@@ -55,7 +55,7 @@ func (c serveCmd) Run(s *scope) error {
 	defer cancel()
 	err = srv.Close(ctx)
 	if open > 0 {
-		fmt.Printf("remora: stopped; %d runs go on without the server, and the next one takes them over\n", open)
+		fmt.Printf("remora: stopped; open runs (%d) go on without the server, and the next one takes them over\n", open)
 	}
 	return errors.Join(failure, err)
 }

@@ -138,8 +138,8 @@ func (c Config) check() error {
 		return fmt.Errorf("runs.grace must not be negative")
 	case c.S3.Endpoint != "" && (c.S3.AccessKeyID == "" || c.S3.SecretAccessKey == ""):
 		return errors.New("s3.endpoint is set: set s3.access_key_id and s3.secret_access_key too")
-	case c.S3.Endpoint == "" && c.S3.AccessKeyID != "":
-		return errors.New("s3.access_key_id is set without s3.endpoint: the embedded store has keys of its own")
+	case c.S3.Endpoint == "" && (c.S3.AccessKeyID != "" || c.S3.SecretAccessKey != ""):
+		return errors.New("keys of s3 are set without s3.endpoint: the embedded store has keys of its own")
 	}
 	for name, t := range c.WorkerTypes {
 		if t.CPUs < 1 || t.Memory < 1<<30 || t.DPU <= 0 {

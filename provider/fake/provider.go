@@ -159,11 +159,32 @@ func nodes(spec remora.ClusterSpec) []remora.Node {
 	return out
 }
 
-// Adopt implements remora.Provider.
-func (p *Provider) Adopt(ctx context.Context, raw remora.Handle) (remora.Cluster, error) {
+func decode(op string, raw remora.Handle) (handle, error) {
 	var h handle
 	if err := json.Unmarshal(raw, &h); err != nil || h.V != 1 || h.Provider != "fake" {
-		return nil, remora.Internalf("fake: adopt", "", "not a handle of this provider: %s", raw)
+		return h, remora.Internalf(op, "", "not a handle of this provider: %s", raw)
+	}
+	return h, nil
+}
+
+// Remove implements remora.Provider.
+func (p *Provider) Remove(ctx context.Context, raw remora.Handle) error {
+	h, err := decode("fake: remove", raw)
+	if err != nil {
+		return err
+	}
+	s := p.host.find(h.ID)
+	if s == nil {
+		return nil
+	}
+	return (&cluster{state: s, handle: raw}).Stop(ctx)
+}
+
+// Adopt implements remora.Provider.
+func (p *Provider) Adopt(ctx context.Context, raw remora.Handle) (remora.Cluster, error) {
+	h, err := decode("fake: adopt", raw)
+	if err != nil {
+		return nil, err
 	}
 	s := p.host.find(h.ID)
 	if s == nil {

@@ -27,6 +27,10 @@ type Config struct {
 	LostGrace    time.Duration
 }
 
+// maxWorkers is what the names of nodes have room for in a socket's path, see
+// supervise.RunDir.
+const maxWorkers = 999
+
 // Provider implements remora.Provider.
 type Provider struct{ config Config }
 
@@ -103,8 +107,8 @@ func check(spec remora.ClusterSpec) error {
 	switch {
 	case spec.ID == "":
 		return remora.Invalidf(op, "", "a cluster needs an id")
-	case spec.Workers < 0:
-		return remora.Invalidf(op, spec.ID, "%d workers make no sense", spec.Workers)
+	case spec.Workers < 0 || spec.Workers > maxWorkers:
+		return remora.Invalidf(op, spec.ID, "a cluster on one host has 0 to %d workers, not %d", maxWorkers, spec.Workers)
 	case !filepath.IsAbs(spec.Runtime.Python):
 		return remora.Invalidf(op, spec.ID, "the runtime's interpreter %q is not an absolute path", spec.Runtime.Python)
 	case strings.ContainsAny(spec.Logs.Stream, ":*"):
@@ -115,15 +119,32 @@ func check(spec remora.ClusterSpec) error {
 	return nil
 }
 
+func decode(op string, raw remora.Handle) (handle, error) {
+	var h handle
+	if err := json.Unmarshal(raw, &h); err != nil {
+		return h, remora.Internalf(op, "", "read the handle %s: %w", raw, err)
+	}
+	if h.V != 1 || h.Provider != "ray" {
+		return h, remora.Internalf(op, h.ID, "the handle is version %d of provider %q; this is version 1 of \"ray\"", h.V, h.Provider)
+	}
+	return h, nil
+}
+
+// Remove implements remora.Provider.
+func (p *Provider) Remove(ctx context.Context, raw remora.Handle) error {
+	h, err := decode("ray: remove", raw)
+	if err != nil {
+		return err
+	}
+	return supervise.Remove(ctx, h.ID, h.Dir)
+}
+
 // Adopt implements remora.Provider. A cluster whose processes are gone is
 // adopted nevertheless, if it is known how one of its drivers ended.
 func (p *Provider) Adopt(ctx context.Context, raw remora.Handle) (remora.Cluster, error) {
-	var h handle
-	if err := json.Unmarshal(raw, &h); err != nil {
-		return nil, remora.Internalf("ray: adopt", "", "read the handle %s: %w", raw, err)
-	}
-	if h.V != 1 || h.Provider != "ray" {
-		return nil, remora.Internalf("ray: adopt", h.ID, "the handle is version %d of provider %q; this is version 1 of \"ray\"", h.V, h.Provider)
+	h, err := decode("ray: adopt", raw)
+	if err != nil {
+		return nil, err
 	}
 	sc, err := supervise.Attach(ctx, h.ID, h.Dir)
 	if err != nil {

@@ -70,16 +70,14 @@ func (dr *driver) exec(s *supervisor) (*output, error) {
 	}
 	defer null.Close()
 
-	out := &output{}
-	script := func() io.WriteCloser {
-		return s.sink.Writer(s.spec.Logs.Prefix+"/"+remora.ScriptLog, s.spec.Logs.Stream)
-	}
-	stdout, err := out.pipe(script())
+	out := &output{log: &mixer{to: s.sink.Writer(s.spec.Logs.Prefix+"/"+remora.ScriptLog, s.spec.Logs.Stream)}}
+	stdout, err := out.pipe(nil)
 	if err != nil {
+		out.drain()
 		return nil, err
 	}
 	defer stdout.Close()
-	stderr, err := out.pipe(teeCloser{script(), dr.tail})
+	stderr, err := out.pipe(dr.tail)
 	if err != nil {
 		out.drain()
 		return nil, err
@@ -102,7 +100,7 @@ func (dr *driver) wait(out *output) {
 	<-dr.proc.done
 	took := bootTime() - dr.record.Started
 	out.drain()
-	exit := remora.Exit{Elapsed: took, Tail: dr.tail.Lines()}
+	exit := remora.Exit{Elapsed: took, Tail: dr.tail.Lines(), Notes: out.notes}
 	if dr.proc.status.Signaled() {
 		exit.Code, exit.Signal = -1, int(dr.proc.status.Signal())
 	} else {
@@ -179,32 +177,35 @@ func (dr *driver) clusterLost(why string, grace time.Duration) {
 
 // output reads a driver's pipes.
 type output struct {
-	ends []*os.File
-	wg   sync.WaitGroup
+	log   *mixer
+	notes []string // what went wrong with the log; set by drain
+	ends  []*os.File
+	wg    sync.WaitGroup
 
 	mu   sync.Mutex
 	hard time.Time // set once the driver has ended
 }
 
 // pipe returns the end to give to the driver; what comes out of the other goes
-// to w, which is closed after the last of it.
-func (o *output) pipe(w io.WriteCloser) (*os.File, error) {
+// to the log, and to tail unless it is nil.
+func (o *output) pipe(tail *LineTail) (*os.File, error) {
 	var fd [2]int
 	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC); err != nil {
-		w.Close()
 		return nil, os.NewSyscallError("pipe2", err)
 	}
 	unix.SetNonblock(fd[0], true) // ours can have a deadline; the driver's blocks, as programs expect
 	r := os.NewFile(uintptr(fd[0]), "driver output")
 	o.ends = append(o.ends, r)
 	o.wg.Go(func() {
-		defer w.Close()
 		defer r.Close()
 		buf := make([]byte, 32<<10)
 		for {
 			n, err := r.Read(buf)
 			if n > 0 {
-				w.Write(buf[:n])
+				if tail != nil {
+					tail.Write(buf[:n])
+				}
+				o.log.write(r, buf[:n])
 				o.extend(r)
 			}
 			if err != nil {
@@ -238,14 +239,39 @@ func (o *output) drain() {
 		o.extend(r)
 	}
 	o.wg.Wait()
+	if err := o.log.to.Close(); err != nil {
+		o.notes = append(o.notes, logNote(err))
+	}
 }
 
-type teeCloser struct {
-	io.WriteCloser
-	tail *LineTail
+func logNote(err error) string {
+	var e *remora.Error
+	if errors.As(err, &e) {
+		return e.Message()
+	}
+	return err.Error()
 }
 
-func (t teeCloser) Write(p []byte) (int, error) {
-	t.tail.Write(p)
-	return t.WriteCloser.Write(p)
+// mixer brings stdout and stderr into one log in the order in which they
+// arrive: two writers of their own would sort a traceback before the line that
+// was printed ahead of it. A line that one of them has begun ends where the
+// other one speaks.
+type mixer struct {
+	to io.WriteCloser
+
+	mu   sync.Mutex
+	open *os.File // whose line is unfinished; nil if none is
+}
+
+func (m *mixer) write(from *os.File, p []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.open != nil && m.open != from {
+		m.to.Write([]byte{'\n'})
+	}
+	m.to.Write(p)
+	m.open = from
+	if p[len(p)-1] == '\n' {
+		m.open = nil
+	}
 }

@@ -152,7 +152,7 @@ func keepRecordsOnly(dir string) error {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case driversName, specName, lockName, logName:
+		case driversName, lockName, logName: // not the spec, which holds secrets
 		default:
 			err = errors.Join(err, removeAll(filepath.Join(dir, e.Name())))
 		}
