@@ -2,12 +2,12 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 export CGO_ENABLED ?= 1
 
-.PHONY: build test test-go test-compat demo bench generate clean
+.PHONY: build test test-go test-compat test-python demo bench generate clean
 
 build:
 	@go build -ldflags "-X main.version=$(VERSION)" -o bin/remora ./cmd/remora
 
-test: test-go test-compat
+test: test-go test-compat test-python
 
 # Go's tests, with the race detector. The first run builds the Ray environment (about 300 MB of downloads).
 test-go: build
@@ -18,6 +18,10 @@ test-go: build
 # Real boto3, AWS CLI and moto's tests against a running server.
 test-compat: build
 	@compat/run
+
+# The Python that runs in jobs' own processes, on real Ray.
+test-python: build
+	@python/run
 
 demo: build
 	@examples/demo

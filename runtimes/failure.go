@@ -30,6 +30,15 @@ func (c *Cache) explain(name, step string, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
+	advice := c.advice(err)
+	if advice != "" {
+		advice = "\n" + advice
+	}
+	return remora.Unavailablef("runtimes: build", name, "build runtime %s: %s: %w%s", name, step, err, advice)
+}
+
+// advice says what to do about what this host lacks; "" if that is not known.
+func (c *Cache) advice(err error) string {
 	text := strings.ToLower(err.Error())
 	has := func(words ...string) bool {
 		for _, w := range words {
@@ -39,22 +48,18 @@ func (c *Cache) explain(name, step string, err error) error {
 		}
 		return false
 	}
-	advice := ""
 	switch {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || has("no space left", "os error 28", "disk quota exceeded"):
-		advice = "The disk is full: " + c.fullest() + ". Make room there, or move it"
+		return "The disk is full: " + c.fullest() + ". Make room there, or move it"
 	case has("hash mismatch", "do not match the hashes", "do not match the hash"):
-		advice = "The package index serves other files than those that Remora was tested with"
+		return "The package index serves other files than those that Remora was tested with"
 	case has("offline", "network", "connection", "connect error", "could not connect", "dns error", "error sending request",
 		"failed to fetch", "timed out", "timeout", "certificate", "no matching distribution found for uv", "not found in the package registry"):
-		advice = "Check that this host reaches its package index, or set UV_DEFAULT_INDEX or pip's index-url to one that it reaches"
+		return "Check that this host reaches its package index, or set UV_DEFAULT_INDEX or pip's index-url to one that it reaches"
 	case has("permission denied", "read-only file system"):
-		advice = "Remora must be able to write to " + c.dir
+		return "Remora must be able to write to " + c.dir
 	}
-	if advice != "" {
-		advice = "\n" + advice
-	}
-	return remora.Unavailablef("runtimes: build", name, "build runtime %s: %s: %w%s", name, step, err, advice)
+	return ""
 }
 
 // fullest names the directory with the least space of those that a build

@@ -40,6 +40,8 @@ type Cache struct {
 	environ []string      // of the processes that build, before it is adapted
 	beat    time.Duration // a build says something at least this often
 
+	pipConfig pipConfig
+
 	mu      sync.Mutex
 	flights map[string]*flight // builds under way in this process, by key
 }
@@ -106,12 +108,19 @@ func (c *Cache) Ensure(ctx context.Context, name string, progress func(line stri
 	}
 	key := r.key(py)
 	dir := filepath.Join(c.dir, key)
-	if _, err := readManifest(dir); err == nil {
+	whole := func() error {
+		_, err := readManifest(dir)
+		return err
+	}
+	if c.use(key, whole) == nil {
 		return c.runtime(name, dir), nil
 	}
 	err = c.join(ctx, key, progress, func(ctx context.Context, emit func(string)) error {
 		return c.build(ctx, name, key, r, py, emit)
 	})
+	if err == nil {
+		err = c.use(key, whole)
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return remora.Runtime{}, remora.Unavailablef(op, name, "build runtime %s: %w", name, context.Cause(ctx))

@@ -107,12 +107,15 @@ func (c *Cache) pip(ctx context.Context, py python, l *lock, tmp string) ([]stri
 
 // settings returns the user's settings for uv.
 func (c *Cache) settings(ctx context.Context, py python, l *lock, tmp string) (uvSettings, error) {
-	out, err := process{argv: []string{py.Executable, "-m", "pip", "config", "list"}, dir: tmp,
-		env: cleanEnviron(c.environ), lock: l}.run(ctx)
-	if err != nil && !exited(err) {
-		return uvSettings{}, err
-	}
-	return settingsForUV(c.environ, string(out)), nil
+	list, err := c.pipConfig.get(ctx, c.environ, py, func(ctx context.Context) (string, error) {
+		out, err := process{argv: []string{py.Executable, "-m", "pip", "config", "list"}, dir: tmp,
+			env: cleanEnviron(c.environ), lock: l}.run(ctx)
+		if err != nil && !exited(err) {
+			return "", err
+		}
+		return string(out), nil
+	})
+	return settingsForUV(c.environ, list), err
 }
 
 // debug logs the lines of a subprocess.

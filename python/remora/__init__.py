@@ -1,0 +1,1 @@
+"""What Remora puts into the Python processes of a run."""

@@ -1,0 +1,34 @@
+"""The API and defaults of Ray 2.4 for scripts of runtime `Ray2.4`, on the Ray that is installed.
+
+Only calls from the script's side see it: Ray itself and libraries written for today's Ray call through (`notices.
+speaks_today`). docs/COMPATIBILITY.md lists each name.
+"""
+
+
+def apply_core(ray):
+    """Called once, right after `ray` has been imported."""
+    from . import core
+
+    core.apply(ray)
+
+
+def apply_data(ray_data):
+    """Called once, right after `ray.data` has been imported."""
+    from . import (
+        batches,
+        context,
+        datasets,
+        grouped,
+        iterators,
+        modules,
+        pipelines,
+        readers,
+        strategies,
+        tables,
+        writers,
+    )
+
+    # All are imported, and so hold today's methods, before the first one replaces any.
+    parts = (batches, strategies, datasets, tables, iterators, grouped, writers, readers, context, pipelines, modules)
+    for part in parts:
+        part.apply(ray_data)

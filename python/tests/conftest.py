@@ -1,0 +1,56 @@
+"""One real cluster for all tests, in processes that boot as those of a `Ray2.4` run do."""
+
+import os
+import pathlib
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BOOT = str(ROOT / "remora" / "boot")
+# Workers unpickle classes of test modules by their names.
+TESTS = str(ROOT / "tests")
+
+# Before ray is imported: this process and its workers inherit what the Go side sets for a run.
+os.environ["REMORA_RAY_API"] = "2.4"
+os.environ["PYTHONPATH"] = os.pathsep.join([BOOT, TESTS, *filter(None, [os.environ.get("PYTHONPATH")])])
+sys.path.insert(0, str(ROOT))
+from remora.boot import hook  # noqa: E402
+
+hook.install()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster(tmp_path_factory):
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    import ray.data
+
+    ray.data.set_progress_bars(False)
+    yield ray
+    ray.shutdown()
+    deadline = time.monotonic() + 20
+    while left := _children():
+        assert time.monotonic() < deadline, f"processes are left after ray.shutdown: {left}"
+
+
+def _children():
+    tasks = pathlib.Path("/proc/self/task")
+    pids = [pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+    states = {pid: pathlib.Path(f"/proc/{pid}/stat") for pid in pids}
+    # A zombie is gone but for its exit status.
+    return [
+        pid for pid, stat in states.items() if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    ]
+
+
+@pytest.fixture
+def notices(cluster):
+    """Forgets which warnings were shown."""
+    from remora.compat.ray24 import notices
+
+    before, notices._seen = notices._seen, set()
+    yield notices
+    notices._seen = before

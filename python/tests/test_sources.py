@@ -1,0 +1,155 @@
+"""Readers, writers, `ray.init`, context, modules."""
+
+import json
+import os
+import pathlib
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import ray.data
+
+
+def test_generated():
+    assert ray.data.range(2).take_all() == [0, 1]
+    assert ray.data.range_table(2).take_all() == ray.data.range_arrow(2).take_all() == [{"value": 0}, {"value": 1}]
+    assert ray.data.range_tensor(1, shape=(2, 2)).take_all()[0].shape == (2, 2)
+    assert ray.data.from_numpy(np.arange(2)).take_all() == [0, 1]
+    assert ray.data.range(8, parallelism=4).num_blocks() == 4
+
+
+def test_from_items():
+    assert ray.data.from_items(["a", "b"]).take_all() == ["a", "b"]
+    assert ray.data.from_items([{"a": 1}]).take_all() == [{"a": 1}]
+    assert ray.data.from_items([{"a": 1}, 2]).take_all() == [{"a": 1}, 2]
+    assert ray.data.from_items(list(range(6)), parallelism=3).num_blocks() == 3
+
+
+def test_text_and_binary(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("x\ny\n")
+    assert ray.data.read_text(str(path)).map(str.upper).take_all() == ["X", "Y"]
+    assert ray.data.read_binary_files(str(path)).take_all() == [b"x\ny\n"]
+    assert ray.data.read_binary_files(str(path), include_paths=True).take_all() == [(str(path), b"x\ny\n")]
+    assert ray.data.read_binary_files(str(path), output_arrow_format=True).take_all() == [{"bytes": b"x\ny\n"}]
+
+
+def test_meta_provider(tmp_path, notices):
+    from ray.data.datasource import DefaultFileMetadataProvider, FastFileMetadataProvider
+
+    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.warns(notices.RayAPIWarning, match="meta_provider"):
+        assert ray.data.read_csv(str(tmp_path), meta_provider=FastFileMetadataProvider()).take_all() == [{"a": 1}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", notices.RayAPIWarning)
+        ray.data.read_csv(str(tmp_path), meta_provider=DefaultFileMetadataProvider())
+
+
+def test_read_text_errors(tmp_path, notices):
+    (tmp_path / "a.txt").write_text("x\n")
+    with pytest.warns(notices.RayAPIWarning, match="errors"):
+        assert ray.data.read_text(str(tmp_path), errors="ignore").take_all() == ["x"]
+
+
+def test_read_parquet_bulk(tmp_path):
+    ray.data.range_table(3).write_parquet(str(tmp_path), try_create_dir=True)
+    files = [str(p) for p in sorted(tmp_path.iterdir())]
+    assert ray.data.read_parquet_bulk(files, columns=["value"]).sum("value") == 3
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
+def test_plain_objects_are_written_as_column_value(tmp_path, kind):
+    getattr(ray.data.range(3), f"write_{kind}")(str(tmp_path))
+    rows = getattr(ray.data, f"read_{kind}")(str(tmp_path)).take_all()
+    assert sorted(r["value"] for r in rows) == [0, 1, 2]
+
+
+def test_write_numpy(tmp_path):
+    ray.data.range_tensor(3).write_numpy(str(tmp_path))
+    assert ray.data.read_numpy(str(tmp_path)).count() == 3
+
+
+def test_block_path_provider(tmp_path):
+    from ray.data.datasource import BlockWritePathProvider, DefaultBlockWritePathProvider
+
+    class Named(BlockWritePathProvider):
+        def _get_write_path_for_block(self, base_path, *, block_index=None, file_format=None, **_):
+            return os.path.join(base_path, f"part-{block_index}.{file_format}")
+
+    ds = ray.data.range_table(2, parallelism=1)
+    ds.write_csv(str(tmp_path), block_path_provider=Named(), arrow_csv_args_fn=lambda: {})
+    assert [p.name for p in tmp_path.iterdir()] == ["part-0.csv"]
+    ds.write_json(str(tmp_path / "j"), block_path_provider=DefaultBlockWritePathProvider())
+    [file] = (tmp_path / "j").iterdir()
+    assert file.name.endswith("_000000.json")
+    assert [json.loads(line) for line in file.read_text().splitlines()] == [{"value": 0}, {"value": 1}]
+
+
+def test_write_datasource(tmp_path):
+    from ray.data.datasource import Datasource
+
+    class ToFile(Datasource):
+        def write(self, blocks, ctx, path):
+            count = sum(len(b) for b in blocks)
+            pathlib.Path(path).write_text(str(count))
+            return "ok"
+
+        def on_write_complete(self, results):
+            assert results == ["ok"]
+            completed.append(True)
+
+    completed = []
+    ray.data.range_table(5, parallelism=1).write_datasource(ToFile(), path=str(tmp_path / "n"))
+    assert (tmp_path / "n").read_text() == "5" and completed
+
+
+def test_set_progress_bars():
+    assert ray.data.set_progress_bars(True) is False
+    assert ray.data.set_progress_bars(False) is True
+
+
+def test_context(notices):
+    context = ray.data.DatasetContext.get_current()
+    with pytest.warns(notices.RayAPIWarning, match="use_streaming_executor"):
+        context.use_streaming_executor = False
+
+
+@pytest.mark.parametrize("argument", [{"local_mode": True}, {"storage": "/tmp/x"}])
+def test_init(notices, argument):
+    with pytest.warns(notices.RayAPIWarning, match=next(iter(argument))):
+        ray.init(ignore_reinit_error=True, **argument)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", notices.RayAPIWarning)
+        ray.init(ignore_reinit_error=True, local_mode=False)
+
+
+def test_modules():
+    from ray.data.dataset_iterator import DatasetIterator
+    from ray.data.dataset_pipeline import DatasetPipeline
+    from ray.data.grouped_dataset import GroupedDataset
+    from ray.data.row import TableRow
+
+    assert ray.data.DatasetPipeline is DatasetPipeline
+    assert isinstance(ray.data.range_table(1).take(1)[0], TableRow)
+    assert isinstance(ray.data.range_table(1).groupby("value"), GroupedDataset)
+    assert isinstance(ray.data.range_table(1).iterator(), DatasetIterator)
+
+
+def test_inside_tasks():
+    @ray.remote(num_cpus=0)
+    def task():
+        return ray.data.from_items([1, 2]).take_all()
+
+    assert ray.get(task.remote()) == [1, 2]
+
+
+def test_libraries_of_today_see_todays_api():
+    scope = {"__name__": "awswrangler.distributed"}
+    code = """
+import ray.data
+rows = ray.data.range(1).take_all()
+batch = next(iter(ray.data.range(1).iter_batches()))
+"""
+    exec(code, scope)
+    assert scope["rows"] == [{"id": 0}] and list(scope["batch"]) == ["id"]

@@ -1,0 +1,171 @@
+package runtimes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	remora "github.com/remora-project/remora"
+)
+
+// Request is what a job needs beyond its runtime.
+type Request struct {
+	// Requirements are pip's: a name with extras, conditions on the version and a
+	// marker, or a wheel or source distribution as the absolute path or file URL
+	// of a file that is there. Nothing else: no options, no other URLs.
+	Requirements []string
+}
+
+// overlayBuilder is part of every overlay's key, as builder is of a runtime's.
+const overlayBuilder = "1"
+
+// site is the directory in an overlay that is put before the runtime's modules.
+const site = "site"
+
+// Overlay returns the named runtime with packages put over it, installing them
+// if nobody has asked for the same before. The runtime itself stays as it is:
+// of packages that both have, programs that use what is returned see the
+// overlay's. What the runtime has and satisfies a requirement is not installed
+// again; what was not asked for by name keeps the runtime's version. What a
+// range of versions gave first it gives for as long as the overlay is kept.
+//
+// The packages that the runtime is named for, Ray above all, cannot be
+// replaced. An overlay is a directory on PYTHONPATH: .pth files in it do
+// nothing.
+//
+// Errors: Invalid if there is no such runtime, a requirement is none, does not
+// exist, contradicts others or replaces Ray, or a file is damaged; Unavailable
+// if the index cannot be reached or the disk is full. progress and ctx are
+// as in Ensure. An overlay that is there costs no process.
+func (c *Cache) Overlay(ctx context.Context, name string, req Request, progress func(line string)) (remora.Runtime, error) {
+	const op = "runtimes: overlay"
+	rt, err := c.Ensure(ctx, name, progress)
+	if err != nil || len(req.Requirements) == 0 {
+		return rt, err
+	}
+	if progress == nil {
+		progress = func(string) {}
+	}
+	requirements, sum, err := parseSpecifications(req.Requirements)
+	if err != nil {
+		return remora.Runtime{}, err
+	}
+	recipe := c.catalog[name]
+	for _, r := range requirements {
+		if v, ok := recipe.versions[r.name]; ok && r.path != "" {
+			return remora.Runtime{}, replaces(name, r.name, v, r.given, nil)
+		}
+	}
+	key := "overlay-" + digest(overlayBuilder, filepath.Base(rt.Dir), sum)
+	dir := filepath.Join(c.dir, key)
+	var m overlay
+	whole := func() (err error) {
+		m, err = readOverlay(dir)
+		return err
+	}
+	if err = c.use(key, whole); err != nil {
+		err = c.join(ctx, key, progress, func(ctx context.Context, emit func(string)) error {
+			return c.buildOverlay(ctx, rt, key, recipe, requirements, emit)
+		})
+		if err == nil {
+			err = c.use(key, whole)
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return remora.Runtime{}, remora.Unavailablef(op, name, "install packages: %w", context.Cause(ctx))
+		}
+		var e *remora.Error
+		if !errors.As(err, &e) {
+			err = remora.Unavailablef(op, name, "install packages: %w", err)
+		}
+		return remora.Runtime{}, err
+	}
+	if len(m.Packages) == 0 {
+		return rt, nil
+	}
+	return over(rt, filepath.Join(dir, site)), nil
+}
+
+// over is a runtime with a directory of packages before its own.
+func over(rt remora.Runtime, dir string) remora.Runtime {
+	rt.Env = maps.Clone(rt.Env)
+	rt.Env["PYTHONPATH"] = dir
+	rt.Env["PATH"] = filepath.Join(dir, "bin") + string(os.PathListSeparator) + rt.Env["PATH"]
+	return rt
+}
+
+// overlay describes an overlay; it is the file manifestName in its root.
+type overlay struct {
+	Overlay      bool      `json:"overlay"`
+	Runtime      string    `json:"runtime"` // the name that it was first asked for by
+	Base         string    `json:"base"`    // key of the runtime's environment
+	Requirements []string  `json:"requirements"`
+	Builder      string    `json:"builder"`
+	UV           string    `json:"uv"`
+	BuiltAt      time.Time `json:"builtAt"`
+	Seconds      float64   `json:"seconds"` // that it took
+	Bytes        int64     `json:"bytes"`   // files that are linked to uv's cache included
+	Packages     []string  `json:"packages"`
+	Records      []string  `json:"records"` // each package's list of files, below the root
+}
+
+// readOverlay returns the manifest of the overlay in dir. It fails if it is not
+// there or packages are gone. It does not read every file.
+func readOverlay(dir string) (overlay, error) {
+	var m overlay
+	data, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, fmt.Errorf("read %s: %w", manifestName, err)
+	}
+	if !m.Overlay || len(m.Records) != len(m.Packages) {
+		return m, errors.New(manifestName + " is not that of an overlay")
+	}
+	for _, r := range m.Records {
+		if _, err := os.Stat(filepath.Join(dir, r)); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// write takes stock of the overlay in dir and writes its manifest.
+func (m overlay) write(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		m.Bytes += info.Size()
+		below, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if ok, _ := filepath.Match(site+"/*.dist-info/RECORD", below); ok {
+			m.Records = append(m.Records, below)
+			m.Packages = append(m.Packages, strings.TrimSuffix(filepath.Base(filepath.Dir(below)), ".dist-info"))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("take stock of the packages: %w", err)
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, manifestName), append(data, '\n'))
+}
