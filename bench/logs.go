@@ -35,19 +35,12 @@ var took = regexp.MustCompile(`(?m)^TOOK ([0-9.]+) ([0-9.]+)$`)
 // benchLogs measures whether being logged slows a script that writes a lot. The
 // peer is the same script with its output in a file.
 func benchLogs(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "remora-bench-")
+	srv, err := serveScript(ctx, talker)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	srv, err := startServer(ctx, dir)
-	if err != nil {
-		return err
-	}
+	defer os.RemoveAll(srv.dir)
 	defer srv.stop()
-	if err := scriptJob(ctx, srv, talker); err != nil {
-		return err
-	}
 	run, err := runToEnd(ctx, srv)
 	if err != nil {
 		return err
@@ -59,7 +52,7 @@ func benchLogs(ctx context.Context) error {
 	if n := strings.Count(string(log), "of a job that talks a lot"); n != 200_000 {
 		return fmt.Errorf("the log has %d of 200000 lines", n)
 	}
-	path, out := filepath.Join(dir, "talker.py"), filepath.Join(dir, "talker.out")
+	path, out := filepath.Join(srv.dir, "talker.py"), filepath.Join(srv.dir, "talker.out")
 	if err := os.WriteFile(path, []byte(talker), 0o600); err != nil {
 		return err
 	}

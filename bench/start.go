@@ -40,20 +40,13 @@ print("DONE", time.time(), flush=True)
 // benchStart compares the start of a run through the service with the same by
 // hand: ray start for head and workers, as parallel as it goes, then the script.
 func benchStart(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "remora-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	srv, err := startServer(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer srv.stop()
 	script := fmt.Sprintf(hello, workers+1)
-	if err := scriptJob(ctx, srv, script); err != nil {
+	srv, err := serveScript(ctx, script)
+	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(srv.dir)
+	defer srv.stop()
 	var ours, peer sample
 	var where string
 	for i := range *repeats + 1 {
@@ -61,7 +54,7 @@ func benchStart(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b, err := byHand(ctx, dir, script)
+		b, err := byHand(ctx, srv.dir, script)
 		if err != nil {
 			return fmt.Errorf("the peer: %w", err)
 		}
@@ -85,6 +78,26 @@ func benchStart(ctx context.Context) error {
 	fmt.Println("peer's settings: no dashboard, no monitor, no usage statistics, workers side by side")
 	fmt.Printf("the last run's own account of its start:\n%s", where)
 	return nil
+}
+
+// serveScript starts a server in a folder of its own, srv.dir, with a job of the
+// given script.
+func serveScript(ctx context.Context, script string) (*server, error) {
+	dir, err := os.MkdirTemp("", "remora-bench-")
+	if err != nil {
+		return nil, err
+	}
+	srv, err := startServer(ctx, dir)
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	if err := scriptJob(ctx, srv, script); err != nil {
+		srv.stop()
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	return srv, nil
 }
 
 // scriptJob makes the job, with the given script.

@@ -2,14 +2,11 @@ package runtimes
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	remora "github.com/remora-project/remora"
@@ -112,60 +109,27 @@ type overlay struct {
 	UV           string    `json:"uv"`
 	BuiltAt      time.Time `json:"builtAt"`
 	Seconds      float64   `json:"seconds"` // that it took
-	Bytes        int64     `json:"bytes"`   // files that are linked to uv's cache included
-	Packages     []string  `json:"packages"`
-	Records      []string  `json:"records"` // each package's list of files, below the root
+	stock
 }
 
 // readOverlay returns the manifest of the overlay in dir. It fails if it is not
 // there or packages are gone. It does not read every file.
 func readOverlay(dir string) (overlay, error) {
 	var m overlay
-	data, err := os.ReadFile(filepath.Join(dir, manifestName))
-	if err != nil {
+	if err := loadManifest(dir, &m); err != nil {
 		return m, err
-	}
-	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("read %s: %w", manifestName, err)
 	}
 	if !m.Overlay || len(m.Records) != len(m.Packages) {
 		return m, errors.New(manifestName + " is not that of an overlay")
 	}
-	for _, r := range m.Records {
-		if _, err := os.Stat(filepath.Join(dir, r)); err != nil {
-			return m, err
-		}
-	}
-	return m, nil
+	return m, m.present(dir)
 }
 
 // write takes stock of the overlay in dir and writes its manifest.
 func (m overlay) write(dir string) error {
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		m.Bytes += info.Size()
-		below, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		if ok, _ := filepath.Match(site+"/*.dist-info/RECORD", below); ok {
-			m.Records = append(m.Records, below)
-			m.Packages = append(m.Packages, strings.TrimSuffix(filepath.Base(filepath.Dir(below)), ".dist-info"))
-		}
-		return nil
-	})
-	if err != nil {
+	var err error
+	if m.stock, err = takeStock(dir, site+"/*.dist-info/RECORD"); err != nil {
 		return fmt.Errorf("take stock of the packages: %w", err)
 	}
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	return replaceFile(filepath.Join(dir, manifestName), append(data, '\n'))
+	return storeManifest(dir, m)
 }
