@@ -38,7 +38,7 @@ var supported = func() catalog {
 	ray := &recipe{
 		label:    "ray2.60",
 		lock:     ray260,
-		imports:  []string{"ray", "ray.data", "pandas", "pyarrow", "s3fs"},
+		imports:  []string{"ray", "ray.data", "pandas", "pyarrow", "s3fs", "modin.pandas", "awswrangler"},
 		versions: map[string]string{"ray": "2.60.0"},
 	}
 	// Ray2.4 is what every existing Glue job asks for. Ray 2.4.0 itself does not

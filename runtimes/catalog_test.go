@@ -41,7 +41,7 @@ func pins(t *testing.T, lock []byte) map[string][]string {
 func TestLocks(t *testing.T) {
 	got := pins(t, ray260)
 	for name, want := range map[string]string{"ray": `^2\.60\.0$`, "pandas": `^2\.3\.`, "pyarrow": `.`, "numpy": `.`,
-		"boto3": `.`, "fsspec": `.`, "s3fs": `^20`} {
+		"boto3": `.`, "fsspec": `.`, "s3fs": `^20`, "modin": `.`, "awswrangler": `^3\.`} {
 		if len(got[name]) == 0 {
 			t.Errorf("%s is not in the lock", name)
 		}
