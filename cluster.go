@@ -3,6 +3,10 @@ package remora
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"maps"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -57,6 +61,7 @@ type ClusterSpec struct {
 	Worker  NodeSize
 	Workers int
 	Env     map[string]string // for every process of the cluster; may hold secrets
+	Dir     string            // working directory of tasks and actors; empty: one of the cluster's own
 	Logs    LogTarget
 	Record  func(context.Context, Handle) error
 }
@@ -68,12 +73,35 @@ type NodeSize struct {
 	ObjectStore int64 // bytes of shared memory
 }
 
-// Runtime is a built environment on this host.
+// Runtime is a built environment on this host. What a process needs in order to
+// use it is in Environment.
 type Runtime struct {
 	Name   string            // "Ray2.60"
 	Dir    string            // root of the environment
 	Python string            // absolute path of its interpreter
-	Env    map[string]string // to set for processes that use it
+	Env    map[string]string // to set for processes that use it, Path not included
+	// Path are folders of modules that programs see before the runtime's own.
+	Path []string
+	// Locks are files: as long as somebody has a shared flock on each of them, the
+	// runtime is not removed. Whoever lets processes use it holds them.
+	Locks []string
+}
+
+// Environment is Env with Path behind what Env has on PYTHONPATH.
+func (r Runtime) Environment() map[string]string {
+	env := maps.Clone(r.Env)
+	if len(r.Path) == 0 {
+		return env
+	}
+	if env == nil {
+		env = map[string]string{}
+	}
+	path := strings.Join(r.Path, string(os.PathListSeparator))
+	if first := env["PYTHONPATH"]; first != "" {
+		path = first + string(os.PathListSeparator) + path
+	}
+	env["PYTHONPATH"] = path
+	return env
 }
 
 // LogTarget says where the output of a cluster goes: log groups below Prefix
@@ -133,13 +161,21 @@ type Runtimes interface {
 	// at the same time, in this process or others, one builds. Invalid if there
 	// is no runtime of that name.
 	Ensure(ctx context.Context, name string, progress func(line string)) (Runtime, error)
+	// Overlay is Ensure, and puts packages over the runtime, which itself stays
+	// as it is; they are installed if nobody has asked for the same before.
+	// Requirements are pip's, or absolute paths of wheels and source
+	// distributions. Invalid, in the resolver's words, if one does not exist,
+	// contradicts others, is damaged or would replace Ray; Unavailable if the
+	// package index cannot be reached or the disk is full.
+	Overlay(ctx context.Context, name string, requirements []string, progress func(line string)) (Runtime, error)
 	// Names lists the runtimes that Ensure accepts.
 	Names() []string
 }
 
 // Blobs reads objects from S3.
 type Blobs interface {
-	// Read returns an object of at most limit bytes. NotFound, Invalid (not an
-	// s3:// address, too large), Unauthorized or Unavailable.
-	Read(ctx context.Context, uri string, limit int64) ([]byte, error)
+	// Fetch copies an object of at most limit bytes to w. After an error w may
+	// hold a part of it. NotFound, Invalid (not an s3:// address, too large),
+	// Unauthorized or Unavailable, also if w fails.
+	Fetch(ctx context.Context, uri string, w io.Writer, limit int64) error
 }

@@ -79,6 +79,16 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// MessageOf is the part of an error that is for the user: the message of the
+// outermost Error in its chain, or else its text.
+func MessageOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Message()
+	}
+	return err.Error()
+}
+
 // Errorf makes an Error of the given kind; format and args as in fmt.Errorf, %w
 // included.
 func Errorf(k Kind, op, subject, format string, args ...any) *Error {

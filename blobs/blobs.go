@@ -83,29 +83,44 @@ func (signer) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, 
 	return v4.NewSigner().SignHTTP(ctx, c, r, payload, service, region, now, opts...)
 }
 
-// Read returns an object of at most limit bytes, see remora.Blobs.
-func (s *Store) Read(ctx context.Context, uri string, limit int64) ([]byte, error) {
-	const op = "blobs: read"
+// Fetch copies an object of at most limit bytes to w, see remora.Blobs.
+func (s *Store) Fetch(ctx context.Context, uri string, w io.Writer, limit int64) error {
+	const op = "blobs: fetch"
 	bucket, key, err := Parse(uri)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		return nil, s.explain(ctx, op, uri, bucket, err)
+		return s.explain(ctx, op, uri, bucket, err)
 	}
 	defer out.Body.Close()
 	if size := aws.ToInt64(out.ContentLength); size > limit {
-		return nil, remora.Invalidf(op, uri, "%s is too large: %d bytes, at most %d are read", uri, size, limit)
+		return remora.Invalidf(op, uri, "%s is too large: %d bytes, at most %d are read", uri, size, limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
-	if err != nil {
-		return nil, s.explain(ctx, op, uri, bucket, fmt.Errorf("read body: %w", err))
+	to := &sink{to: w}
+	n, err := io.Copy(to, io.LimitReader(out.Body, limit+1))
+	switch {
+	case to.err != nil:
+		return remora.Unavailablef(op, uri, "store %s: %w", uri, to.err)
+	case err != nil:
+		return s.explain(ctx, op, uri, bucket, fmt.Errorf("read body: %w", err))
+	case n > limit: // an endpoint that does not tell the length
+		return remora.Invalidf(op, uri, "%s is too large: more than the %d bytes that are read", uri, limit)
 	}
-	if int64(len(data)) > limit { // an endpoint that does not tell the length
-		return nil, remora.Invalidf(op, uri, "%s is too large: more than the %d bytes that are read", uri, limit)
-	}
-	return data, nil
+	return nil
+}
+
+// sink remembers that it was the writing that failed.
+type sink struct {
+	to  io.Writer
+	err error
+}
+
+func (s *sink) Write(b []byte) (int, error) {
+	n, err := s.to.Write(b)
+	s.err = err
+	return n, err
 }
 
 // explain turns a failure of the SDK into one that a user can act on.

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -81,7 +82,19 @@ func wantError(t *testing.T, err error, kind remora.Kind, parts ...string) {
 	}
 }
 
-func TestRead(t *testing.T) {
+// read fetches an object into memory.
+func read(ctx context.Context, s *blobs.Store, uri string, limit int64) ([]byte, error) {
+	var b bytes.Buffer
+	err := s.Fetch(ctx, uri, &b, limit)
+	return b.Bytes(), err
+}
+
+// full is a writer on a disk that is full.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestFetch(t *testing.T) {
 	k := newKey("secret")
 	url := endpoint(t, k)
 	s := open(t, blobs.Config{Endpoint: url, PathStyle: true, Credentials: k})
@@ -91,41 +104,43 @@ func TestRead(t *testing.T) {
 		"s3://scripts/dir/job.py": "print('hello')", "s3a://scripts/dir/job.py": "print('hello')",
 		"s3://scripts/odd ä?&+%20.py": "odd", "s3://scripts/empty": "",
 	} {
-		if got, err := s.Read(ctx, uri, 100); err != nil || string(got) != want {
+		if got, err := read(ctx, s, uri, 100); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", uri, got, err)
 		}
 	}
-	if _, err := s.Read(ctx, "s3://scripts/dir/job.py", 14); err != nil {
+	if _, err := read(ctx, s, "s3://scripts/dir/job.py", 14); err != nil {
 		t.Errorf("an object of exactly the limit: %v", err)
 	}
-	_, err := s.Read(ctx, "s3://scripts/dir/job.py", 13)
+	_, err := read(ctx, s, "s3://scripts/dir/job.py", 13)
 	wantError(t, err, remora.Invalid, "too large", "14 bytes", "13")
-	_, err = s.Read(ctx, "s3://scripts/missing.py", 100)
+	_, err = read(ctx, s, "s3://scripts/missing.py", 100)
 	wantError(t, err, remora.NotFound, "s3://scripts/missing.py does not exist")
-	_, err = s.Read(ctx, "s3://scripts/dir", 100)
+	_, err = read(ctx, s, "s3://scripts/dir", 100)
 	wantError(t, err, remora.NotFound, "does not exist")
-	_, err = s.Read(ctx, "s3://nowhere/job.py", 100)
+	_, err = read(ctx, s, "s3://nowhere/job.py", 100)
 	wantError(t, err, remora.NotFound, "bucket nowhere does not exist")
-	_, err = s.Read(ctx, "/local/job.py", 100)
+	_, err = read(ctx, s, "/local/job.py", 100)
 	wantError(t, err, remora.Invalid, "s3://bucket/key")
+
+	wantError(t, s.Fetch(ctx, "s3://scripts/dir/job.py", full{}, 100), remora.Unavailable, "store s3://scripts/dir/job.py", "no space left")
 
 	// A rotation takes effect at the next request, on both sides.
 	rotated := "rotated"
 	k.secret.Store(&rotated)
-	if _, err := s.Read(ctx, "s3://scripts/dir/job.py", 100); err != nil {
+	if _, err := read(ctx, s, "s3://scripts/dir/job.py", 100); err != nil {
 		t.Errorf("after a rotation: %v", err)
 	}
 	wrong := open(t, blobs.Config{Endpoint: url, PathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", "")})
-	_, err = wrong.Read(ctx, "s3://scripts/dir/job.py", 100)
+	_, err = read(ctx, wrong, "s3://scripts/dir/job.py", 100)
 	wantError(t, err, remora.Unauthorized, url, "s3://scripts/dir/job.py", "SignatureDoesNotMatch")
 
 	region := open(t, blobs.Config{Endpoint: url, PathStyle: true, Credentials: k, Region: "eu-west-1"})
-	_, err = region.Read(ctx, "s3://scripts/dir/job.py", 100)
+	_, err = read(ctx, region, "s3://scripts/dir/job.py", 100)
 	wantError(t, err, remora.Invalid, "another region", "eu-west-1")
 
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err = s.Read(cancelled, "s3://scripts/dir/job.py", 100)
+	_, err = read(cancelled, s, "s3://scripts/dir/job.py", 100)
 	wantError(t, err, remora.Unavailable, "given up")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v is not context.Canceled", err)
@@ -140,7 +155,7 @@ func TestUnreachable(t *testing.T) {
 	url := "http://" + ln.Addr().String()
 	ln.Close()
 	s := open(t, blobs.Config{Endpoint: url, PathStyle: true, Credentials: newKey("secret")})
-	_, err = s.Read(t.Context(), "s3://scripts/job.py", 100)
+	_, err = read(t.Context(), s, "s3://scripts/job.py", 100)
 	wantError(t, err, remora.Unavailable, url, "connection refused")
 }
 
@@ -169,7 +184,7 @@ func TestOtherEndpoints(t *testing.T) {
 			}))
 			defer srv.Close()
 			s := open(t, blobs.Config{Endpoint: srv.URL, PathStyle: true, Credentials: newKey("secret")})
-			_, err := s.Read(t.Context(), "s3://scripts/job.py", 100)
+			_, err := read(t.Context(), s, "s3://scripts/job.py", 100)
 			wantError(t, err, c.kind, c.parts...)
 		})
 	}
@@ -180,9 +195,9 @@ func TestOtherEndpoints(t *testing.T) {
 		}))
 		defer srv.Close()
 		s := open(t, blobs.Config{Endpoint: srv.URL, PathStyle: true, Credentials: newKey("secret")})
-		_, err := s.Read(t.Context(), "s3://scripts/job.py", 199)
+		_, err := read(t.Context(), s, "s3://scripts/job.py", 199)
 		wantError(t, err, remora.Invalid, "too large", "199")
-		if got, err := s.Read(t.Context(), "s3://scripts/job.py", 200); err != nil || len(got) != 200 {
+		if got, err := read(t.Context(), s, "s3://scripts/job.py", 200); err != nil || len(got) != 200 {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}
 	})
@@ -193,7 +208,7 @@ func TestOtherEndpoints(t *testing.T) {
 		}))
 		defer srv.Close()
 		s := open(t, blobs.Config{Endpoint: srv.URL, PathStyle: true, Credentials: newKey("secret")})
-		_, err := s.Read(t.Context(), "s3://scripts/job.py", 200)
+		_, err := read(t.Context(), s, "s3://scripts/job.py", 200)
 		wantError(t, err, remora.Unavailable, "unexpected EOF")
 	})
 }
@@ -207,7 +222,7 @@ func TestNew(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	url := endpoint(t, newKey("secret"))
 	s := open(t, blobs.Config{Endpoint: url, PathStyle: true}) // the SDK's own chain
-	if got, err := s.Read(t.Context(), "s3://scripts/dir/job.py", 100); err != nil || len(got) == 0 {
+	if got, err := read(t.Context(), s, "s3://scripts/dir/job.py", 100); err != nil || len(got) == 0 {
 		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -239,6 +239,10 @@ func (noRuntimes) Ensure(context.Context, string, func(string)) (remora.Runtime,
 	return remora.Runtime{}, remora.Unavailablef("test", "", "the environment is gone")
 }
 
+func (n noRuntimes) Overlay(ctx context.Context, name string, _ []string, progress func(string)) (remora.Runtime, error) {
+	return n.Ensure(ctx, name, progress)
+}
+
 // The provider may need a while after a restart, and taking down may fail.
 func TestProviderFailsForAWhile(t *testing.T) {
 	b := newBed(t)

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -71,9 +70,9 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 		case d.run.Outcome != nil:
 			return nil, d.run.Outcome
 		case remora.KindOf(err) != remora.NotFound:
-			return nil, failed("The run's cluster could not be taken over after a restart of the control plane: %s", message(err))
+			return nil, failed("The run's cluster could not be taken over after a restart of the control plane: %s", remora.MessageOf(err))
 		case d.run.State == remora.Running:
-			return nil, failed("The run's processes died while the control plane was down: %s", message(err))
+			return nil, failed("The run's processes died while the control plane was down: %s", remora.MessageOf(err))
 		}
 		// Not running yet: its script has never been started.
 	}
@@ -97,8 +96,8 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 		return nil, &remora.Outcome{State: remora.Stopped}
 	}
 	d.log.Warn("run could not be provisioned", "err", err)
-	d.tell(ctx, "the script was not started: %s", message(err))
-	return nil, failed("%s", message(err))
+	d.tell(ctx, "the script was not started: %s", remora.MessageOf(err))
+	return nil, failed("%s", remora.MessageOf(err))
 }
 
 // untilStopped returns a context that ends when the run is asked to stop: what
@@ -217,7 +216,7 @@ func (d *drive) launch(ctx context.Context, cluster remora.Cluster) (remora.Proc
 	// A cluster that was adopted may still be coming up, and Run waits for it.
 	sctx, cancel := d.untilStopped(ctx)
 	defer cancel()
-	driver, err := d.driver(sctx)
+	driver, err := d.driver()
 	if err != nil {
 		return nil, d.lost(ctx, err)
 	}
@@ -236,7 +235,7 @@ func (d *drive) lost(ctx context.Context, err error) *remora.Outcome {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return failed("%s", message(err))
+	return failed("%s", remora.MessageOf(err))
 }
 
 // remove ends a cluster that cannot be taken over. Its script may be running:
@@ -267,7 +266,7 @@ func (d *drive) takeDown(ctx context.Context, c remora.Cluster) bool {
 		}
 		d.log.Error("cluster could not be taken down", "err", err)
 		if wait > 3*longestWait {
-			d.tell(ctx, "the cluster could not be taken down, something of it may be left: %s", message(err))
+			d.tell(ctx, "the cluster could not be taken down, something of it may be left: %s", remora.MessageOf(err))
 			return true
 		}
 		if !pause(ctx, wait) {
@@ -278,13 +277,4 @@ func (d *drive) takeDown(ctx context.Context, c remora.Cluster) bool {
 
 func failed(format string, args ...any) *remora.Outcome {
 	return &remora.Outcome{State: remora.Failed, ErrorMessage: fmt.Sprintf(format, args...)}
-}
-
-// message is the part of an error that is for the user.
-func message(err error) string {
-	var e *remora.Error
-	if errors.As(err, &e) {
-		return e.Message()
-	}
-	return err.Error()
 }

@@ -32,7 +32,7 @@ func (d *drive) judge(why remora.RunState, exit remora.Exit, err error) *remora.
 		o.ErrorMessage = fmt.Sprintf("The job run exceeded its timeout of %s and was stopped.", minutes(d.run.Plan.Timeout))
 	case err != nil:
 		o.State = remora.Failed
-		o.ErrorMessage = message(err)
+		o.ErrorMessage = remora.MessageOf(err)
 	case exit.Code == 0 && exit.Signal == 0 && exit.Error == "":
 		o.State = remora.Succeeded
 	default:

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/remora-project/remora"
+	"github.com/remora-project/remora/modules"
 )
 
 // params is what a run's arguments mean.
@@ -19,11 +20,6 @@ type params struct {
 
 // notYet are parameters of Ray jobs that Remora knows and does not act on.
 var notYet = map[string]string{
-	"pip-install":                     "the packages are not installed",
-	"additional-python-modules":       "the packages are not installed",
-	"s3-py-modules":                   "the modules are not put on the path",
-	"extra-py-files":                  "the files are not put on the path",
-	"working-dir":                     "the archive is not unpacked",
 	"min-workers":                     "all workers are started at once and stay",
 	"auto-scaling-ray-min-workers":    "all workers are started at once and stay",
 	"object_spilling_config":          "objects spill to the cluster's own directory",
@@ -85,6 +81,9 @@ func CheckParameters(op string, args map[string]string) error {
 				return remora.Invalidf(op, name, "%s must be a whole number from 1 to 100 (per cent of a node's memory), not %q", name, v)
 			}
 		}
+	}
+	if _, err := modules.FromArguments(args); err != nil {
+		return remora.Errorf(remora.KindOf(err), op, "", "%s", remora.MessageOf(err))
 	}
 	return nil
 }

@@ -27,8 +27,9 @@ func TestParameters(t *testing.T) {
 			warnings: []string{`argument "" cannot be`, `argument "--" cannot be`, `argument "--a=b" cannot be`, `argument "--n" cannot be`}},
 		{name: "object stores", args: map[string]string{"--object_store_memory_head": "10", "--object_store_memory_worker": " 60 "},
 			env: map[string]string{"object_store_memory_head": "10", "object_store_memory_worker": " 60 "}, head: 10, worker: 60},
-		{name: "not yet", args: map[string]string{"--pip-install": "a==1"}, env: map[string]string{"pip-install": "a==1"},
-			warnings: []string{"parameter --pip-install is not supported yet: the packages are not installed"}},
+		{name: "not yet", args: map[string]string{"--min-workers": "1"}, env: map[string]string{"min-workers": "1"},
+			warnings: []string{"parameter --min-workers is not supported yet: all workers are started at once"}},
+		{name: "modules", args: map[string]string{"--pip-install": "a==1"}, env: map[string]string{"pip-install": "a==1"}},
 		{name: "of Spark", args: map[string]string{"--class": "x", "--extra-jars": "y"}, env: map[string]string{"class": "x", "extra-jars": "y"},
 			warnings: []string{"parameter --class has no meaning for Ray jobs", "parameter --extra-jars has no meaning"}},
 		{name: "without dashes it is no parameter", args: map[string]string{"class": "x", "object_store_memory_head": "x"},
@@ -53,6 +54,24 @@ func TestCheckParameters(t *testing.T) {
 		err := CheckParameters("CreateJob", map[string]string{"--object_store_memory_worker": value})
 		if (err == nil) != ok || err != nil && remora.KindOf(err) != remora.Invalid {
 			t.Errorf("%q: %v", value, err)
+		}
+	}
+}
+
+func TestCheckModules(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		ok          bool
+	}{
+		{"--pip-install", "a==1,b[x,y]>=1,<2", true}, {"--pip-install", "/etc/a.whl", false}, {"--pip-install", "a @ file:///b.whl", false},
+		{"--additional-python-modules", "s3://b/k-1-py3-none-any.whl, c", true}, {"--additional-python-modules", "s3://b/k.egg", false},
+		{"--s3-py-modules", "s3://b/k.zip,s3://b/l.zip", true}, {"--s3-py-modules", "s3://b/k.tgz", false}, {"--s3-py-modules", "k.zip", false},
+		{"--extra-py-files", "s3://b/k.py,s3://b/l.zip", true}, {"--extra-py-files", "s3://b/k.egg", false}, {"--extra-py-files", "s3://b/.py", false},
+		{"--working-dir", "s3://b/k.zip", true}, {"--working-dir", "s3://b/k/", false}, {"--working-dir", "/srv", false},
+	} {
+		err := CheckParameters("CreateJob", map[string]string{c.name: c.value})
+		if (err == nil) != c.ok || err != nil && (remora.KindOf(err) != remora.Invalid || !strings.Contains(err.Error(), c.name)) {
+			t.Errorf("%s %q: %v", c.name, c.value, err)
 		}
 	}
 }

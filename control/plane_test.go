@@ -111,6 +111,15 @@ type runtimes struct{ *gate }
 
 func (r runtimes) Names() []string { return []string{"sh", "python", "absent"} }
 
+// Overlay puts a folder on the path, whatever is required.
+func (r runtimes) Overlay(ctx context.Context, name string, requirements []string, progress func(string)) (remora.Runtime, error) {
+	rt, err := r.Ensure(ctx, name, progress)
+	for _, req := range requirements {
+		rt.Path = append(rt.Path, "/overlay/"+filepath.Base(req))
+	}
+	return rt, err
+}
+
 func (r runtimes) Ensure(_ context.Context, name string, progress func(string)) (remora.Runtime, error) {
 	r.open()
 	rt := remora.Runtime{Name: name, Env: map[string]string{"RUNTIME": name}}
@@ -135,15 +144,16 @@ func (r runtimes) Ensure(_ context.Context, name string, progress func(string)) 
 // blobs is an S3 in memory, filled before runs start.
 type blobs map[string][]byte
 
-func (b blobs) Read(_ context.Context, uri string, limit int64) ([]byte, error) {
+func (b blobs) Fetch(_ context.Context, uri string, w io.Writer, limit int64) error {
 	body, ok := b[uri]
 	switch {
 	case !ok:
-		return nil, remora.NotFoundf("test", uri, "there is no object %s", uri)
+		return remora.NotFoundf("test", uri, "there is no object %s", uri)
 	case int64(len(body)) > limit:
-		return nil, remora.Invalidf("test", uri, "%s has %d bytes, more than %d", uri, len(body), limit)
+		return remora.Invalidf("test", uri, "%s has %d bytes, more than %d", uri, len(body), limit)
 	}
-	return body, nil
+	_, err := w.Write(body)
+	return err
 }
 
 type gatedBlobs struct {
@@ -151,9 +161,9 @@ type gatedBlobs struct {
 	*gate
 }
 
-func (b gatedBlobs) Read(ctx context.Context, uri string, limit int64) ([]byte, error) {
+func (b gatedBlobs) Fetch(ctx context.Context, uri string, w io.Writer, limit int64) error {
 	b.pass("before", scriptFetched)
-	body, err := b.blobs.Read(ctx, uri, limit)
+	err := b.blobs.Fetch(ctx, uri, w, limit)
 	b.pass("after", scriptFetched)
-	return body, err
+	return err
 }

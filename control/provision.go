@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/remora-project/remora"
+	"github.com/remora-project/remora/modules"
 )
 
 // maxScript bounds a job's script; Glue's own limit is not published.
@@ -22,31 +23,37 @@ const maxName = 255
 func (d *drive) provision(ctx context.Context) (remora.Cluster, error) {
 	p := d.run.Plan
 	start := time.Now()
+	params := parameters(p.Arguments)
+	for _, w := range params.warnings {
+		d.tell(ctx, "warning: %s", w)
+	}
+	wants, err := modules.FromArguments(p.Arguments)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.fetchScript(ctx, p.Command.ScriptLocation); err != nil {
 		return nil, err
 	}
 	script := time.Since(start)
 
-	rt, err := d.cfg.Runtimes.Ensure(ctx, p.Command.Runtime, func(line string) { d.tell(ctx, "%s", line) })
+	stage := modules.Stage{Runtimes: d.cfg.Runtimes, Blobs: d.cfg.Blobs}
+	env, err := stage.Prepare(ctx, p.Command.Runtime, wants, d.stageDir(), func(line string) { d.tell(ctx, "%s", line) })
 	if err != nil {
 		return nil, err
 	}
 	environment := time.Since(start) - script
 
-	params := parameters(p.Arguments)
-	for _, w := range params.warnings {
-		d.tell(ctx, "warning: %s", w)
-	}
 	head, worker, note := d.cfg.Sizing.Nodes(p.WorkerType, p.NumberOfWorkers, params.storeHead, params.storeWorker)
 	if note != "" {
 		d.tell(ctx, "%s", note)
 	}
 	spec := remora.ClusterSpec{
-		ID: d.run.ID, Runtime: rt, Head: head, Worker: worker, Workers: p.NumberOfWorkers, Env: d.cfg.Env(),
+		ID: d.run.ID, Runtime: env.Runtime, Head: head, Worker: worker, Workers: p.NumberOfWorkers, Env: d.cfg.Env(),
+		Dir:    env.WorkingDir,
 		Logs:   remora.LogTarget{Prefix: d.cfg.LogPrefix, Stream: d.run.ID},
 		Record: d.record,
 	}
-	d.tell(ctx, "starting a Ray cluster: %s, a head and %d workers of %s", rt.Name, p.NumberOfWorkers, p.WorkerType)
+	d.tell(ctx, "starting a Ray cluster: %s, a head and %d workers of %s", env.Runtime.Name, p.NumberOfWorkers, p.WorkerType)
 	c, err := d.cfg.Provider.Start(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -62,20 +69,29 @@ func seconds(t time.Duration) string { return fmt.Sprintf("%.3f s", t.Seconds())
 
 // fetchScript copies the script into the run's work directory.
 func (d *drive) fetchScript(ctx context.Context, uri string) error {
-	body, err := d.cfg.Blobs.Read(ctx, uri, maxScript)
-	if err != nil {
-		return remora.Errorf(remora.KindOf(err), "control: fetch script", uri, "fetch the job's script: %s", message(err))
-	}
+	const op = "control: fetch script"
 	if err := os.MkdirAll(d.workDir(), 0o700); err != nil {
-		return remora.Unavailablef("control: fetch script", uri, "create the run's work directory: %w", err)
+		return remora.Unavailablef(op, uri, "create the run's work directory: %w", err)
 	}
-	if err := os.WriteFile(d.scriptPath(), body, 0o600); err != nil {
-		return remora.Unavailablef("control: fetch script", uri, "store the job's script: %w", err)
+	f, err := os.OpenFile(d.scriptPath(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return remora.Unavailablef(op, uri, "store the job's script: %w", err)
+	}
+	err = d.cfg.Blobs.Fetch(ctx, uri, f, maxScript)
+	if err2 := f.Close(); err == nil && err2 != nil {
+		err = remora.Unavailablef(op, uri, "store it: %w", err2)
+	}
+	if err != nil {
+		return remora.Errorf(remora.KindOf(err), op, uri, "fetch the job's script: %s", remora.MessageOf(err))
 	}
 	return nil
 }
 
 func (d *drive) workDir() string { return filepath.Join(d.cfg.WorkDir, d.run.ID) }
+
+// stageDir holds what the job brings along. Its name keeps it from being
+// imported: the folder that it is in is the first on the script's path.
+func (d *drive) stageDir() string { return filepath.Join(d.workDir(), ".modules") }
 
 // scriptPath keeps the script's own name, which tracebacks show.
 func (d *drive) scriptPath() string {
@@ -87,14 +103,15 @@ func (d *drive) scriptPath() string {
 }
 
 // driver is the run's script as a process: the arguments become its environment.
-func (d *drive) driver(ctx context.Context) (remora.Driver, error) {
-	rt, err := d.cfg.Runtimes.Ensure(ctx, d.run.Plan.Command.Runtime, func(line string) { d.tell(ctx, "%s", line) })
+func (d *drive) driver() (remora.Driver, error) {
+	env, err := modules.Load(d.stageDir())
 	if err != nil {
 		return remora.Driver{}, err
 	}
 	return remora.Driver{
 		ID:   driverID,
-		Argv: []string{rt.Python, d.scriptPath()},
+		Argv: []string{env.Runtime.Python, d.scriptPath()},
+		Dir:  env.WorkingDir,
 		Env:  parameters(d.run.Plan.Arguments).env,
 	}, nil
 }

@@ -116,7 +116,8 @@ func (b *assembly) install(ctx context.Context) error {
 
 func (b *assembly) runUV(ctx context.Context, line func(string), args ...string) error {
 	argv := append([]string{b.uv, "--color", "never", "--no-progress", "--no-python-downloads"}, args...)
-	_, err := process{argv: argv, dir: b.tmp, env: b.settings.env, lock: b.lock, line: line}.run(ctx)
+	env := append(without(b.settings.env, "TMPDIR"), "TMPDIR="+b.tmp) // what a killed uv leaves goes with the rest
+	_, err := process{argv: argv, dir: b.tmp, env: env, lock: b.lock, line: line}.run(ctx)
 	return err
 }
 

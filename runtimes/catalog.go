@@ -28,22 +28,26 @@ type recipe struct {
 	lock     []byte            // requirements with hashes, universal
 	imports  []string          // modules that must import
 	versions map[string]string // __version__ of some of them
+	rayAPI   string            // the older API of Ray that scripts meet; "": the installed one's
 }
 
-// catalog maps the names of runtimes to recipes. Names that share a recipe
-// share the environment.
+// catalog maps the names of runtimes to recipes. Those that differ in rayAPI
+// only share the environment.
 type catalog map[string]*recipe
 
 var supported = func() catalog {
-	ray := &recipe{
+	ray := recipe{
 		label:    "ray2.60",
 		lock:     ray260,
 		imports:  []string{"ray", "ray.data", "pandas", "pyarrow", "s3fs", "modin.pandas", "awswrangler"},
 		versions: map[string]string{"ray": "2.60.0"},
 	}
 	// Ray2.4 is what every existing Glue job asks for. Ray 2.4.0 itself does not
-	// import on any Python that is still maintained.
-	return catalog{"Ray2.60": ray, "Ray2.4": ray}
+	// import on any Python that is still maintained: it is today's packages, and
+	// its API over them (python/remora/compat/ray24).
+	older := ray
+	older.rayAPI = "2.4"
+	return catalog{"Ray2.60": &ray, "Ray2.4": &older}
 }()
 
 func (c catalog) names() []string { return slices.Sorted(maps.Keys(c)) }

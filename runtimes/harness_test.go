@@ -288,7 +288,7 @@ func python3(t *testing.T, rt remora.Runtime, code string, env ...string) string
 	t.Helper()
 	cmd := exec.Command(rt.Python, "-c", code)
 	cmd.Env = append(os.Environ(), env...)
-	for name, value := range rt.Env {
+	for name, value := range rt.Environment() {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	cmd.Stderr = os.Stderr

@@ -7,18 +7,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	remora "github.com/remora-project/remora"
 )
-
-// Request is what a job needs beyond its runtime.
-type Request struct {
-	// Requirements are pip's: a name with extras, conditions on the version and a
-	// marker, or a wheel or source distribution as the absolute path or file URL
-	// of a file that is there. Nothing else: no options, no other URLs.
-	Requirements []string
-}
 
 // overlayBuilder is part of every overlay's key, as builder is of a runtime's.
 const overlayBuilder = "1"
@@ -29,7 +22,10 @@ const site = "site"
 // Overlay returns the named runtime with packages put over it, installing them
 // if nobody has asked for the same before. The runtime itself stays as it is:
 // of packages that both have, programs that use what is returned see the
-// overlay's. What the runtime has and satisfies a requirement is not installed
+// overlay's. A requirement is pip's: a name with extras, conditions on the
+// version and a marker, or a wheel or source distribution as the absolute path
+// or file URL of a file that is there; no options, no other URLs. What the
+// runtime has and satisfies a requirement is not installed
 // again; what was not asked for by name keeps the runtime's version. What a
 // range of versions gave first it gives for as long as the overlay is kept.
 //
@@ -41,23 +37,23 @@ const site = "site"
 // exist, contradicts others or replaces Ray, or a file is damaged; Unavailable
 // if the index cannot be reached or the disk is full. progress and ctx are
 // as in Ensure. An overlay that is there costs no process.
-func (c *Cache) Overlay(ctx context.Context, name string, req Request, progress func(line string)) (remora.Runtime, error) {
+func (c *Cache) Overlay(ctx context.Context, name string, requirements []string, progress func(line string)) (remora.Runtime, error) {
 	const op = "runtimes: overlay"
 	rt, err := c.Ensure(ctx, name, progress)
-	if err != nil || len(req.Requirements) == 0 {
+	if err != nil || len(requirements) == 0 {
 		return rt, err
 	}
 	if progress == nil {
 		progress = func(string) {}
 	}
-	requirements, sum, err := parseSpecifications(req.Requirements)
+	wanted, sum, err := parseSpecifications(requirements)
 	if err != nil {
 		return remora.Runtime{}, err
 	}
 	recipe := c.catalog[name]
-	for _, r := range requirements {
+	for _, r := range wanted {
 		if v, ok := recipe.versions[r.name]; ok && r.path != "" {
-			return remora.Runtime{}, replaces(name, r.name, v, r.given, nil)
+			return remora.Runtime{}, replaces(name, r.name, v, r.String(), nil)
 		}
 	}
 	key := "overlay-" + digest(overlayBuilder, filepath.Base(rt.Dir), sum)
@@ -69,7 +65,7 @@ func (c *Cache) Overlay(ctx context.Context, name string, req Request, progress 
 	}
 	if err = c.use(key, whole); err != nil {
 		err = c.join(ctx, key, progress, func(ctx context.Context, emit func(string)) error {
-			return c.buildOverlay(ctx, rt, key, recipe, requirements, emit)
+			return c.buildOverlay(ctx, rt, key, recipe, wanted, emit)
 		})
 		if err == nil {
 			err = c.use(key, whole)
@@ -88,14 +84,16 @@ func (c *Cache) Overlay(ctx context.Context, name string, req Request, progress 
 	if len(m.Packages) == 0 {
 		return rt, nil
 	}
-	return over(rt, filepath.Join(dir, site)), nil
+	return c.over(rt, key), nil
 }
 
-// over is a runtime with a directory of packages before its own.
-func over(rt remora.Runtime, dir string) remora.Runtime {
+// over is a runtime with an overlay's packages before its own.
+func (c *Cache) over(rt remora.Runtime, key string) remora.Runtime {
+	dir := filepath.Join(c.dir, key, site)
 	rt.Env = maps.Clone(rt.Env)
-	rt.Env["PYTHONPATH"] = dir
 	rt.Env["PATH"] = filepath.Join(dir, "bin") + string(os.PathListSeparator) + rt.Env["PATH"]
+	rt.Path = append([]string{dir}, rt.Path...)
+	rt.Locks = append(slices.Clone(rt.Locks), c.usedPath(key))
 	return rt
 }
 

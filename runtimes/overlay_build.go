@@ -34,7 +34,7 @@ func (c *Cache) buildOverlay(ctx context.Context, rt remora.Runtime, key string,
 	m := overlay{Overlay: true, Runtime: rt.Name, Base: filepath.Base(rt.Dir), Builder: overlayBuilder, UV: uvVersion,
 		BuiltAt: time.Now().UTC()}
 	for _, req := range reqs {
-		m.Requirements = append(m.Requirements, req.given)
+		m.Requirements = append(m.Requirements, req.String())
 	}
 	say.line("installing %s over runtime %s, once for this host", strings.Join(m.Requirements, ", "), rt.Name)
 	c.log.Info("runtimes: installing an overlay", "runtime", rt.Name, "dir", dir, "requirements", m.Requirements)

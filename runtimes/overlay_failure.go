@@ -19,7 +19,7 @@ func (c *Cache) explainOverlay(runtime, step string, r *recipe, reqs []specifica
 	}
 	given := make([]string, len(reqs))
 	for i, req := range reqs {
-		given[i] = req.given
+		given[i] = req.String()
 	}
 	list := strings.Join(given, ", ")
 	if unsatisfiable(err) {

@@ -12,7 +12,7 @@ func TestRay260Overlay(t *testing.T) {
 		t.Fatal(err)
 	}
 	say := func(line string) { t.Log(line) }
-	rt, err := c.Overlay(t.Context(), "Ray2.60", Request{[]string{"pandas==2.3.2", "six", "ray[data]>=2.4"}}, say)
+	rt, err := c.Overlay(t.Context(), "Ray2.60", []string{"pandas==2.3.2", "six", "ray[data]>=2.4"}, say)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestRay260Overlay(t *testing.T) {
 		t.Errorf("without the overlay a script sees %q", got)
 	}
 	const want = `ray is part of the runtime Ray2.60 (2.60.0) and cannot be replaced by "ray==2.9"`
-	if _, err := c.Overlay(t.Context(), "Ray2.60", Request{[]string{"ray==2.9"}}, say); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := c.Overlay(t.Context(), "Ray2.60", []string{"ray==2.9"}, say); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("another Ray: %v", err)
 	}
 }
@@ -41,7 +41,7 @@ func BenchmarkOverlayReuse(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := c.Overlay(b.Context(), "Ray2.60", Request{[]string{"humanize==4.9.0"}}, nil); err != nil {
+		if _, err := c.Overlay(b.Context(), "Ray2.60", []string{"humanize==4.9.0"}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

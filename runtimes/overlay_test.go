@@ -67,7 +67,7 @@ func TestOverlay(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := c.Overlay(t.Context(), "Tiny1", Request{Requirements: tc.want}, nil)
+			got, err := c.Overlay(t.Context(), "Tiny1", tc.want, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestOverlay(t *testing.T) {
 		t.Errorf("it left %v", left)
 	}
 	t.Run("scripts", func(t *testing.T) {
-		got, err := c.Overlay(t.Context(), "Tiny1", Request{Requirements: []string{"lib<2"}}, nil)
+		got, err := c.Overlay(t.Context(), "Tiny1", []string{"lib<2"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestOverlay(t *testing.T) {
 		if strings.TrimSpace(said) != "lib 1.0" {
 			t.Errorf("run-lib says %q", said)
 		}
-		compiled, _ := filepath.Glob(filepath.Join(got.Env["PYTHONPATH"], "lib/__pycache__/*.pyc"))
+		compiled, _ := filepath.Glob(filepath.Join(got.Path[0], "lib/__pycache__/*.pyc"))
 		if len(compiled) != 1 {
 			t.Errorf("compiled files: %v", compiled)
 		}
@@ -116,7 +116,7 @@ func TestOverlayReuse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first, err := c.Overlay(t.Context(), "Tiny1", Request{[]string{"app", "lib<3,>=1", filepath.Join(dirs[0], file)}}, nil)
+	first, err := c.Overlay(t.Context(), "Tiny1", []string{"app", "lib<3,>=1", filepath.Join(dirs[0], file)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,14 +134,14 @@ func TestOverlayReuse(t *testing.T) {
 		{"app", "lib<3,>=1", filepath.Join(dirs[0], file)},
 		{"file://" + filepath.Join(dirs[1], file), "App", "app ", " lib (>= 1, <3)"},
 	} {
-		got, err := again.Overlay(t.Context(), "Tiny1", Request{want}, func(line string) {
+		got, err := again.Overlay(t.Context(), "Tiny1", want, func(line string) {
 			t.Errorf("there was something to do: %s", line)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Env["PYTHONPATH"] != first.Env["PYTHONPATH"] {
-			t.Errorf("%q is in %s, want %s", want, got.Env["PYTHONPATH"], first.Env["PYTHONPATH"])
+		if got.Path[0] != first.Path[0] {
+			t.Errorf("%q is in %s, want %s", want, got.Path[0], first.Path[0])
 		}
 	}
 }
@@ -193,7 +193,7 @@ func TestOverlayFailures(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := c.Overlay(t.Context(), "Tiny1", Request{tc.want}, nil)
+			_, err := c.Overlay(t.Context(), "Tiny1", tc.want, nil)
 			if remora.KindOf(err) != tc.kind {
 				t.Errorf("%v: %v", remora.KindOf(err), err)
 			}
@@ -211,19 +211,19 @@ func TestOverlayFailures(t *testing.T) {
 		environ := c.environ
 		defer func() { c.environ = environ }()
 		c.environ = append(environ, "UV_OFFLINE=1")
-		_, err := c.Overlay(t.Context(), "Tiny1", Request{[]string{"app"}}, nil)
+		_, err := c.Overlay(t.Context(), "Tiny1", []string{"app"}, nil)
 		if remora.KindOf(err) != remora.Unavailable || !strings.Contains(err.Error(), "network was disabled") ||
 			!strings.Contains(err.Error(), "set UV_DEFAULT_INDEX") {
 			t.Errorf("%v: %v", remora.KindOf(err), err)
 		}
 		c.environ = append(environ, "UV_DEFAULT_INDEX=http://127.0.0.1:1/simple")
-		_, err = c.Overlay(t.Context(), "Tiny1", Request{[]string{"app"}}, nil)
+		_, err = c.Overlay(t.Context(), "Tiny1", []string{"app"}, nil)
 		if remora.KindOf(err) != remora.Unavailable || !strings.Contains(err.Error(), "127.0.0.1:1") {
 			t.Errorf("%v: %v", remora.KindOf(err), err)
 		}
 	})
 	// None of that has spoilt what works.
-	got, err := c.Overlay(t.Context(), "Tiny1", Request{[]string{"app"}}, nil)
+	got, err := c.Overlay(t.Context(), "Tiny1", []string{"app"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,12 +275,12 @@ func TestOverlayTogether(t *testing.T) {
 	for range 10 {
 		all.Go(func() {
 			var once sync.Once
-			rt, err := c.Overlay(t.Context(), "Tiny1", Request{[]string{"app"}}, func(string) { once.Do(joined.Done) })
+			rt, err := c.Overlay(t.Context(), "Tiny1", []string{"app"}, func(string) { once.Do(joined.Done) })
 			if err != nil {
 				t.Error(err)
 				once.Do(joined.Done)
 			}
-			paths.Store(rt.Env["PYTHONPATH"], true)
+			paths.Store(rt.Path[0], true)
 		})
 	}
 	joined.Wait()
@@ -301,7 +301,7 @@ func TestOverlayTogether(t *testing.T) {
 	if n != 1 || asked["app"] > 2 { // once to resolve, once to install
 		t.Errorf("%d overlays, the index was asked for %v", n, asked)
 	}
-	rt, err := c.Overlay(t.Context(), "Tiny1", Request{[]string{"app"}}, nil)
+	rt, err := c.Overlay(t.Context(), "Tiny1", []string{"app"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func (c *Cache) Ensure(ctx context.Context, name string, progress func(line stri
 		return err
 	}
 	if c.use(key, whole) == nil {
-		return c.runtime(name, dir), nil
+		return c.runtime(ctx, name, key, py, progress)
 	}
 	err = c.join(ctx, key, progress, func(ctx context.Context, emit func(string)) error {
 		return c.build(ctx, name, key, r, py, emit)
@@ -127,16 +127,29 @@ func (c *Cache) Ensure(ctx context.Context, name string, progress func(line stri
 		}
 		return remora.Runtime{}, asError(op, name, err)
 	}
-	return c.runtime(name, dir), nil
+	return c.runtime(ctx, name, key, py, progress)
 }
 
-func (c *Cache) runtime(name, dir string) remora.Runtime {
-	return remora.Runtime{
+// runtime is the environment key under a name that was asked for.
+func (c *Cache) runtime(ctx context.Context, name, key string, py python, progress func(string)) (remora.Runtime, error) {
+	dir := filepath.Join(c.dir, key)
+	rt := remora.Runtime{
 		Name:   name,
 		Dir:    dir,
 		Python: filepath.Join(dir, "bin", "python"),
 		Env:    environment(dir),
+		Locks:  []string{c.usedPath(key)},
 	}
+	if api := c.catalog[name].rayAPI; api != "" {
+		layer, err := c.layer(ctx, name, rt.Python, py, progress)
+		if err != nil {
+			return remora.Runtime{}, err
+		}
+		rt.Env["REMORA_RAY_API"] = api
+		rt.Env["PYTHONPATH"] = filepath.Join(c.dir, layer, filepath.FromSlash(bootDir))
+		rt.Locks = append(rt.Locks, c.usedPath(layer))
+	}
+	return rt, nil
 }
 
 // environment is what a process needs in order to use the runtime in dir and

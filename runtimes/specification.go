@@ -24,6 +24,14 @@ type specification struct {
 	sum   string // of that file's content
 }
 
+// String is for people: of a file its name, since where it was is gone soon.
+func (r specification) String() string {
+	if r.path != "" {
+		return filepath.Base(r.path)
+	}
+	return r.given
+}
+
 // identity is what two requirements that install the same have in common. The
 // directory of a file does not matter, and its name does: it is a wheel's tags.
 func (r specification) identity() string {
@@ -158,26 +166,6 @@ func parseSpecifications(given []string) ([]specification, string, error) {
 		all[i] = seen[id]
 	}
 	return all, digest(ids...), nil
-}
-
-// SplitRequirements splits a list that is separated by commas, as Glue's
-// --pip-install and --additional-python-modules are. A comma within extras,
-// or before another condition on the version, is part of a requirement:
-// "a>=1,<2,b[x,y]" are two.
-func SplitRequirements(list string) []string {
-	var out []string
-	for _, part := range strings.Split(list, ",") {
-		trimmed := strings.TrimSpace(part)
-		if last := len(out) - 1; last >= 0 && trimmed != "" &&
-			(strings.ContainsRune("<>=!~", rune(trimmed[0])) || strings.Count(out[last], "[") > strings.Count(out[last], "]")) {
-			out[last] += "," + trimmed
-			continue
-		}
-		if trimmed != "" {
-			out = append(out, trimmed)
-		}
-	}
-	return out
 }
 
 var separators = regexp.MustCompile(`[-_.]+`)

@@ -3,7 +3,6 @@ package runtimes
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -54,16 +53,6 @@ func TestSpecifications(t *testing.T) {
 			t.Errorf("%q is %q, %v", given, r.line, err)
 		}
 	}
-	for given, want := range map[string][]string{
-		"":                            nil,
-		"a":                           {"a"},
-		"a==1, b , ,c>=1,<2,d[x,y],e": {"a==1", "b", "c>=1,<2", "d[x,y]", "e"},
-		"s3://b/k.whl,a":              {"s3://b/k.whl", "a"},
-	} {
-		if got := SplitRequirements(given); !slices.Equal(got, want) {
-			t.Errorf("%q is split into %q, want %q", given, got, want)
-		}
-	}
 }
 
 // Whatever is accepted is one line that uv takes for a requirement and nothing
@@ -87,6 +76,5 @@ func FuzzSpecification(f *testing.F) {
 		if err != nil || again.identity() != r.identity() || again.line != r.line {
 			t.Errorf("%q becomes %q, and that %q, %v", given, r.line, again.line, err)
 		}
-		SplitRequirements(given)
 	})
 }

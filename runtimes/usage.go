@@ -21,7 +21,10 @@ import (
 // removed: somebody may be about to lock it.
 const usedEnd = ".used"
 
-// grace protects what has just been handed out and is not held yet.
+func (c *Cache) usedPath(key string) string { return filepath.Join(c.dir, key+usedEnd) }
+
+// grace protects what has just been handed out and is not locked yet, see
+// remora.Runtime.Locks.
 const grace = 10 * time.Minute
 
 // use marks a key as used if check finds it whole. Prune either comes before
@@ -43,7 +46,7 @@ func (c *Cache) use(key string, check func() error) error {
 
 // mark opens a key's mark with a shared lock.
 func (c *Cache) mark(key string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(c.dir, key+usedEnd), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(c.usedPath(key), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -59,50 +62,10 @@ func (c *Cache) mark(key string) (*os.File, error) {
 	return f, nil
 }
 
-// Hold keeps runtimes from being pruned.
-type Hold struct{ files []*os.File }
-
-// Files are the locks: a process that inherits them goes on holding.
-func (h *Hold) Files() []*os.File { return h.files }
-
-// Release ends the hold of this process. It does so once.
-func (h *Hold) Release() {
-	for _, f := range h.files {
-		f.Close()
-	}
-	h.files = nil
-}
-
-// Hold keeps a runtime that Ensure or Overlay returned, until it is released
-// and every process that inherited its files has ended. Unavailable if the
-// runtime has been pruned meanwhile: ask for it again.
-func (c *Cache) Hold(rt remora.Runtime) (*Hold, error) {
-	dirs := []string{rt.Dir}
-	if over := filepath.Dir(rt.Env["PYTHONPATH"]); filepath.Dir(over) == c.dir {
-		dirs = append(dirs, over)
-	}
-	h := &Hold{}
-	for _, dir := range dirs {
-		f, err := c.mark(filepath.Base(dir))
-		if errors.Is(err, unix.EROFS) || errors.Is(err, os.ErrPermission) {
-			continue // nobody prunes there
-		}
-		if err == nil {
-			h.files = append(h.files, f)
-			_, err = os.Stat(filepath.Join(dir, manifestName))
-		}
-		if err != nil {
-			h.Release()
-			return nil, remora.Unavailablef("runtimes: hold", rt.Name, "hold runtime %s: %w", rt.Name, err)
-		}
-	}
-	return h, nil
-}
-
 // Entry is what the cache keeps under one key.
 type Entry struct {
 	Key          string
-	Kind         string   // "runtime" or "overlay"
+	Kind         string   // "runtime", "overlay", or "layer" for Remora's own part of a runtime
 	Runtime      string   // the name that it was first asked for by
 	Requirements []string // of an overlay
 	Bytes        int64    // files that are linked to uv's cache included
@@ -126,15 +89,21 @@ func (c *Cache) List(ctx context.Context) ([]Entry, error) {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(c.dir, d.Name(), manifestName))
-		var m overlay // has all that a runtime's manifest has, and more
+		var m struct { // what the kinds' manifests have of it
+			overlay
+			Layer bool `json:"layer"`
+		}
 		if err != nil || json.Unmarshal(data, &m) != nil || m.Runtime == "" {
 			continue // no environment: uv, or what another build is about to replace
 		}
 		e := Entry{Key: d.Name(), Kind: "runtime", Runtime: m.Runtime, Requirements: m.Requirements, Bytes: m.Bytes, LastUsed: m.BuiltAt}
-		if m.Overlay {
+		switch {
+		case m.Overlay:
 			e.Kind = "overlay"
+		case m.Layer:
+			e.Kind = "layer"
 		}
-		if info, err := os.Stat(filepath.Join(c.dir, e.Key+usedEnd)); err == nil && info.ModTime().After(e.LastUsed) {
+		if info, err := os.Stat(c.usedPath(e.Key)); err == nil && info.ModTime().After(e.LastUsed) {
 			e.LastUsed = info.ModTime()
 		}
 		if f, err := c.claim(e.Key, 0); err == nil {
@@ -152,7 +121,7 @@ func (c *Cache) List(ctx context.Context) ([]Entry, error) {
 
 // claim locks a key's mark for one alone; EWOULDBLOCK if somebody holds it.
 func (c *Cache) claim(key string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(c.dir, key+usedEnd), os.O_RDWR|flag, 0o644)
+	f, err := os.OpenFile(c.usedPath(key), os.O_RDWR|flag, 0o644)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,14 +29,24 @@ func (envCmd) Run(s *scope) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range [][2]string{
+	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
+	variables := [][2]string{
 		{"AWS_ENDPOINT_URL", ready.Endpoint},
 		{"AWS_ENDPOINT_URL_S3", ready.S3Endpoint},
 		{"AWS_REGION", ready.Region},
 		{"AWS_DEFAULT_REGION", ready.Region},
 		{"AWS_ACCESS_KEY_ID", id},
 		{"AWS_SECRET_ACCESS_KEY", secret},
-	} {
+	}
+	// As in a job, so that a script does the same on its author's machine.
+	services := cfg.EndpointVariables()
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		variables = append(variables, [2]string{name, services[name]})
+	}
+	for _, v := range variables {
 		fmt.Printf("export %s=%s\n", v[0], shellQuote(v[1]))
 	}
 	// Left-overs of another account would be sent along, and refused.

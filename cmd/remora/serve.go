@@ -33,7 +33,7 @@ func (c serveCmd) Run(s *scope) error {
 		return fmt.Errorf("find the remora program, to start clusters with: %w", err)
 	}
 	srv, err := server.Open(s.ctx, server.Options{DataDir: dir, Config: cfg, Listen: c.Listen, S3Listen: c.S3Listen,
-		Supervise: []string{self, "supervise"}, Log: s.logger(), Now: time.Now})
+		Program: self, Log: s.logger(), Now: time.Now})
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type Config struct {
 	Logs        Logs                  `toml:"logs"`
 	Runtime     Runtime               `toml:"runtime"`
 	WorkerTypes map[string]WorkerType `toml:"worker_types"`
+	AWS         map[string]Service    `toml:"aws"`
 }
 
 // Server is about the endpoints and the account that they pretend to be.
@@ -58,6 +59,10 @@ type Logs struct {
 type Runtime struct {
 	CacheDir string `toml:"cache_dir"`
 	Python   string `toml:"python"` // interpreter to build on; empty: found on PATH
+	// What is not in use and was not for so long, or is the least recently used
+	// of more than so much, the server removes.
+	UnusedFor Duration `toml:"unused_for"`
+	MaxSize   Bytes    `toml:"max_size"`
 }
 
 // WorkerType is what a node of a worker type has and costs.
@@ -77,7 +82,7 @@ func Default() (Config, error) {
 		Server:  Server{Listen: "127.0.0.1:4747", S3Listen: "127.0.0.1:4748", Region: "us-east-1", Account: "000000000000"},
 		Runs:    Runs{Timeout: Duration(480 * time.Minute), Grace: Duration(10 * time.Second)},
 		Logs:    Logs{StreamLimit: 256 << 20, TotalLimit: 8 << 30},
-		Runtime: Runtime{CacheDir: filepath.Join(cache, "runtimes")},
+		Runtime: Runtime{CacheDir: filepath.Join(cache, "runtimes"), UnusedFor: Duration(30 * 24 * time.Hour), MaxSize: 20 << 30},
 		WorkerTypes: map[string]WorkerType{
 			"Z.2X": {CPUs: 8, Memory: 64 << 30, DPU: 2},
 		},
@@ -136,6 +141,8 @@ func (c Config) check() error {
 		return fmt.Errorf("runs.timeout must be positive, not %s", time.Duration(c.Runs.Timeout))
 	case c.Runs.Grace < 0:
 		return fmt.Errorf("runs.grace must not be negative")
+	case c.Runtime.UnusedFor <= 0 || c.Runtime.MaxSize <= 0:
+		return errors.New("runtime.unused_for and runtime.max_size must be positive; large values keep everything")
 	case c.S3.Endpoint != "" && (c.S3.AccessKeyID == "" || c.S3.SecretAccessKey == ""):
 		return errors.New("s3.endpoint is set: set s3.access_key_id and s3.secret_access_key too")
 	case c.S3.Endpoint == "" && (c.S3.AccessKeyID != "" || c.S3.SecretAccessKey != ""):
@@ -146,7 +153,7 @@ func (c Config) check() error {
 			return fmt.Errorf("worker_types.%q needs cpus of at least 1, memory of at least 1GiB and a positive dpu", name)
 		}
 	}
-	return nil
+	return c.checkServices()
 }
 
 // explain turns the decoder's errors into ones that say where.

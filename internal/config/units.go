@@ -45,3 +45,13 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	}
 	return fmt.Errorf("%q is not a size such as 512MiB or 64GiB", text)
 }
+
+// String writes the size with the largest unit of which it is at least one.
+func (b Bytes) String() string {
+	for _, u := range units {
+		if n := float64(b) / float64(u.factor); n >= 1 && u.suffix != "" {
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", n), ".0") + " " + u.suffix
+		}
+	}
+	return "0 B"
+}

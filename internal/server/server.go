@@ -19,6 +19,7 @@ import (
 	"github.com/remora-project/remora/control"
 	"github.com/remora-project/remora/internal/config"
 	"github.com/remora-project/remora/logstore"
+	"github.com/remora-project/remora/runtimes"
 	"github.com/remora-project/remora/store/sqlite"
 )
 
@@ -28,11 +29,11 @@ type Options struct {
 	Config   config.Config
 	Listen   string // overrides the configuration's
 	S3Listen string
-	// Supervise is the command that starts a cluster's supervisor, without its
-	// last argument.
-	Supervise []string
-	Log       *slog.Logger
-	Now       remora.Clock
+	// Program is the path of remora, by which clusters start their supervisors
+	// and get packages over a runtime.
+	Program string
+	Log     *slog.Logger
+	Now     remora.Clock
 	// Provider replaces the real one, in tests of the service without Ray.
 	Provider remora.Provider
 }
@@ -43,6 +44,7 @@ type Server struct {
 	unlock func()
 	store  *sqlite.Store
 	logs   *logstore.Store
+	envs   *runtimes.Cache
 	blobs  *s3.Server // nil with an outside S3
 	runs   *control.Runs
 	http   *http.Server
@@ -172,7 +174,8 @@ func (s *Server) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// sweepEvery is how often expired log events are removed.
+// sweepEvery is how often expired log events, and runtimes that nobody has used
+// for long, are removed.
 const sweepEvery = 10 * time.Minute
 
 func (s *Server) startSweeping() {
@@ -185,6 +188,11 @@ func (s *Server) startSweeping() {
 		for {
 			if err := s.logs.Sweep(ctx); err != nil && ctx.Err() == nil {
 				s.opts.Log.Error("expired logs could not be removed", "err", err)
+			}
+			keep := s.opts.Config.Runtime
+			unused := runtimes.PruneOptions{OlderThan: time.Duration(keep.UnusedFor), MaxBytes: int64(keep.MaxSize)}
+			if _, err := s.envs.Prune(ctx, unused); err != nil && ctx.Err() == nil {
+				s.opts.Log.Error("unused runtimes could not be removed", "err", err)
 			}
 			select {
 			case <-tick.C:

@@ -30,7 +30,7 @@ func options(t *testing.T, dir string) server.Options {
 		t.Fatal(err)
 	}
 	return server.Options{DataDir: dir, Config: cfg, Listen: "127.0.0.1:0", S3Listen: "127.0.0.1:0",
-		Supervise: []string{"/nonexistent/remora", "supervise"}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now}
+		Program: "/nonexistent/remora", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now}
 }
 
 // open opens a server that the test closes, or its end does.

@@ -23,8 +23,8 @@ func OpenSink(dir string, streamLimit, totalLimit int64) (supervise.Sink, error)
 
 // supervisor is the command that supervises a cluster, without its last
 // argument.
-func supervisor(command []string, l config.Logs) []string {
-	return append(command[:len(command):len(command)],
+func supervisor(program string, l config.Logs) []string {
+	return append([]string{program, "supervise"},
 		"--stream-limit", strconv.FormatInt(int64(l.StreamLimit), 10),
 		"--total-limit", strconv.FormatInt(int64(l.TotalLimit), 10))
 }

@@ -57,8 +57,7 @@ func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
 	if err := s.logs.CreateGroup(ctx, jobLogs+"/"+remora.ScriptLog); err != nil && remora.KindOf(err) != remora.AlreadyExists {
 		return nil, err
 	}
-	envs, err := runtimes.Open(cfg.Runtime.CacheDir, runtimes.Options{Python: cfg.Runtime.Python, Logger: o.Log})
-	if err != nil {
+	if s.envs, err = runtimes.Open(cfg.Runtime.CacheDir, runtimes.Options{Python: cfg.Runtime.Python, Logger: o.Log}); err != nil {
 		return nil, err
 	}
 	creds := credentials(cfg.S3, ring)
@@ -72,11 +71,12 @@ func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		provider = ray.New(ray.Config{Supervisor: supervisor(o.Supervise, cfg.Logs), RunDir: runDir, LogStore: logsPath(o.DataDir)})
+		provider = ray.New(ray.Config{Supervisor: supervisor(o.Program, cfg.Logs), RunDir: runDir, LogStore: logsPath(o.DataDir),
+			Overlay: OverlayCommand(o.Program, cfg.Runtime)})
 	}
 	types := workerTypes(cfg.WorkerTypes)
 	s.runs = control.NewRuns(control.Config{
-		Store: s.store, Provider: provider, Runtimes: envs, Blobs: objects, Logs: s.logs, Log: o.Log, Now: o.Now,
+		Store: s.store, Provider: provider, Runtimes: s.envs, Blobs: objects, Logs: s.logs, Log: o.Log, Now: o.Now,
 		Sizing:  control.Sizing{Types: types, HostCPUs: hostCPUs(), HostMemory: HostMemory(), HostShm: hostShm()},
 		WorkDir: workPath(o.DataDir), LogPrefix: jobLogs, Grace: time.Duration(cfg.Runs.Grace),
 		Env: func() map[string]string { return s.jobEnv(creds) },
@@ -87,7 +87,7 @@ func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
 		Services: []*awsjson.Service{
 			glue.New(glue.Config{
 				Store: s.store, Runs: s.runs, Tokens: tokens, Now: o.Now, Region: cfg.Server.Region, Account: cfg.Server.Account,
-				Runtimes: envs.Names(), WorkerTypes: types, Timeout: time.Duration(cfg.Runs.Timeout), LogGroup: jobLogs,
+				Runtimes: s.envs.Names(), WorkerTypes: types, Timeout: time.Duration(cfg.Runs.Timeout), LogGroup: jobLogs,
 			}),
 			logs.New(s.logs, tokens, logs.ARNs{Region: cfg.Server.Region, Account: cfg.Server.Account}),
 			operator.New(s.store, jobLogs),
@@ -159,14 +159,15 @@ func secrets(outside config.S3, ring *keyring.Keyring) func(string) (string, boo
 // jobEnv is the environment in which AWS clients inside a job find the service.
 func (s *Server) jobEnv(creds aws.CredentialsProvider) map[string]string {
 	ready := s.Ready()
-	env := map[string]string{
+	env := s.opts.Config.EndpointVariables()
+	maps.Copy(env, map[string]string{
 		"AWS_ENDPOINT_URL":    ready.Endpoint,
 		"AWS_ENDPOINT_URL_S3": ready.S3Endpoint,
 		"AWS_REGION":          ready.Region,
 		"AWS_DEFAULT_REGION":  ready.Region,
 		// There is no instance role to ask for, and asking costs seconds.
 		"AWS_EC2_METADATA_DISABLED": "true",
-	}
+	})
 	if c, err := creds.Retrieve(context.Background()); err == nil {
 		maps.Copy(env, map[string]string{"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey})
 	} else {

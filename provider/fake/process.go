@@ -37,7 +37,7 @@ func (s *state) start(d remora.Driver) *process {
 	if err == nil {
 		cmd := exec.Command(d.Argv[0], d.Argv[1:]...)
 		cmd.Dir = dir
-		cmd.Env = supervise.Environ(s.spec.ID, supervise.BaseEnv(s.spec.ID, s.dir), s.spec.Runtime.Env, s.spec.Env, d.Env)
+		cmd.Env = supervise.Environ(s.spec.ID, supervise.BaseEnv(s.spec.ID, s.dir), s.spec.Runtime.Environment(), s.spec.Env, d.Env)
 		cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, tail)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		cmd.WaitDelay = drainTimeout

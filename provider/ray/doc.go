@@ -16,12 +16,25 @@
 //     and workers listen on all interfaces. With 127.0.0.1 itself, which the hook
 //     puts back, they listen on loopback only. The nodes then share one address;
 //     a node's port and name tell them apart.
+//
 //   - The head waits for the API server, which without a dashboard serves usage
 //     statistics only, before it starts the raylet, and it starts a Ray client
 //     server whose port cannot be 0. We start neither. The monitor (--no-monitor)
 //     is the autoscaler's, which is not used.
+//
 //   - A worker fails unless the head's raylet has registered. All it needs of the
 //     head is two paths that we know, so all nodes start at once.
+//
+//   - Ray's agents do not see the modules that a job brings along, which its
+//     workers do: a job that has another aiohttp must not break them.
+//
+// # What runtime_env_agent.py changes
+//
+// For a runtime_env with pip or uv Ray copies the environment of the node (700
+// MB) and installs into the copy, per cluster. In its place the packages go
+// over the runtime by Config.Overlay, once for the host. An environment
+// variable PYTHONPATH in env_vars is put before the job's own modules and does
+// not replace them. Everything else of runtime_env is Ray's.
 //
 // # Security
 //

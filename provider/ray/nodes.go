@@ -5,10 +5,12 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	remora "github.com/remora-project/remora"
@@ -16,13 +18,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-//go:embed start_hook.py
-var startHook []byte
+var (
+	//go:embed start_hook.py
+	startHook []byte
+	//go:embed runtime_env_agent.py
+	runtimeEnvAgent []byte
+)
 
 // Names in the cluster's directory. They are short for the sake of the sockets
 // below them, see supervise.RunDir.
 const (
 	hookModule  = "start_hook"
+	agentScript = "runtime_env_agent.py"
+	agentConfig = "runtime_env_agent.json"
 	tokenName   = "token"
 	readyName   = "ready"     // is there once all nodes have joined
 	sessionName = "session_x" // Ray wants the prefix; the directory is the cluster's own already
@@ -35,7 +43,9 @@ type nodeConfig struct {
 	GCSPortFile    string  `json:"gcsPortFile"`
 	HeadTempDir    string  `json:"headTempDir"`
 	HeadSessionDir string  `json:"headSessionDir"`
-	Deadline       float64 `json:"deadline"` // seconds to wait for the head
+	Deadline       float64 `json:"deadline"`   // seconds to wait for the head
+	PythonPath     string  `json:"pythonPath"` // of workers
+	Agent          string  `json:"agent"`      // the script that stands for the runtime env agent's
 }
 
 // layout is where things of a cluster are.
@@ -58,6 +68,7 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 		ID:        spec.ID,
 		Env:       clusterEnv(l, spec),
 		Logs:      spec.Logs,
+		Locks:     spec.Runtime.Locks,
 		LogStore:  p.config.LogStore,
 		Lease:     p.config.Lease,
 		LostGrace: p.config.LostGrace,
@@ -69,12 +80,14 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 	sizes[0] = spec.Head
 	fitSharedMemory(sizes, sharedMemory())
 
+	pythonPath := spec.Runtime.Environment()["PYTHONPATH"]
 	configs := map[string]nodeConfig{}
 	for i, size := range sizes {
 		name := nodeNameOf(i)
 		c := nodeConfig{
 			ID: h.HeadID, Session: sessionName, GCSPortFile: l.gcsPortFile(h.HeadID),
 			HeadTempDir: l.tempDir(0), HeadSessionDir: l.sessionDir(0), Deadline: p.config.StartTimeout.Seconds(),
+			PythonPath: pythonPath, Agent: filepath.Join(h.Dir, agentScript),
 		}
 		if i > 0 {
 			c.ID = newNodeID()
@@ -83,6 +96,7 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 		s.Nodes = append(s.Nodes, supervise.Node{
 			Name: name,
 			Argv: startCommand(l, spec.Runtime, i, size),
+			Dir:  spec.Dir,
 			Env: map[string]string{
 				"RAY_START_HOOK":     hookModule + ".hook",
 				"REMORA_NODE_CONFIG": filepath.Join(h.Dir, name+".json"),
@@ -95,13 +109,23 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 	if err := supervise.Create(h.Dir, s); err != nil {
 		return err
 	}
-	files := map[string][]byte{hookModule + ".py": startHook, tokenName: []byte(newToken())}
-	for name, c := range configs {
-		body, err := json.Marshal(c)
+	files := map[string][]byte{hookModule + ".py": startHook, agentScript: runtimeEnvAgent, tokenName: []byte(newToken())}
+	encode := func(name string, config any) error {
+		body, err := json.Marshal(config)
 		if err != nil {
-			return remora.Internalf("ray: start", spec.ID, "encode the node's configuration: %w", err)
+			return remora.Internalf("ray: start", spec.ID, "encode %s: %w", name, err)
 		}
 		files[name] = body
+		return nil
+	}
+	overlay := p.config.Overlay
+	overlay.Argv = append(slices.Clone(overlay.Argv), spec.Runtime.Name)
+	err := encode(agentConfig, overlay)
+	for name, c := range configs {
+		err = errors.Join(err, encode(name, c))
+	}
+	if err != nil {
+		return err
 	}
 	for name, body := range files {
 		if err := os.WriteFile(filepath.Join(h.Dir, name), body, 0o600); err != nil {
@@ -114,7 +138,7 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 // startCommand is the `ray start` of a node. A worker's --address is completed
 // by the hook, when the head's port is known: so all nodes start at once.
 func startCommand(l layout, rt remora.Runtime, node int, size remora.NodeSize) []string {
-	argv := []string{rt.Python, "-u", filepath.Join(filepath.Dir(rt.Python), "ray"), "start"}
+	argv := []string{rt.Python, "-u", filepath.Join(rt.Dir, "bin", "ray"), "start"}
 	if node == 0 {
 		argv = append(argv, "--head", "--port=0", "--include-dashboard=false", "--no-monitor")
 	} else {
@@ -140,7 +164,7 @@ func nodeNameOf(i int) string {
 // what the runtime sets, but not over what keeps the cluster together.
 func clusterEnv(l layout, spec remora.ClusterSpec) map[string]string {
 	env := supervise.BaseEnv(spec.ID, l.dir)
-	maps.Copy(env, spec.Runtime.Env)
+	maps.Copy(env, spec.Runtime.Environment())
 	maps.Copy(env, spec.Env)
 	maps.Copy(env, map[string]string{
 		"RAY_TMPDIR":              env["TMPDIR"],

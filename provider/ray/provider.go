@@ -20,11 +20,23 @@ type Config struct {
 	Supervisor []string
 	RunDir     string // from supervise.RunDir
 	LogStore   string // for supervise.OpenSink
+	// Overlay is called on nodes for a runtime_env with packages.
+	Overlay OverlayCommand
 	// The rest has defaults: StartTimeout, supervise.DefaultLease and
 	// supervise.DefaultLostGrace.
 	StartTimeout time.Duration
 	Lease        time.Duration
 	LostGrace    time.Duration
+}
+
+// OverlayCommand puts packages over a runtime. Argv is completed by the
+// runtime's name; the command reads a JSON list of pip's requirements from its
+// standard input and prints, as JSON, what the members path, bin and locks of
+// an overlay are (lists of folders of modules, of folders of programs, and of
+// files to hold a shared flock on). Failing, it says why on standard error.
+type OverlayCommand struct {
+	Argv []string `json:"argv"`
+	Env  []string `json:"env"` // whole: the operator's, where the package index is configured
 }
 
 // maxWorkers is what the names of nodes have room for in a socket's path, see

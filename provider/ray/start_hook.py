@@ -11,6 +11,7 @@ import time
 from types import SimpleNamespace
 
 import ray._private.node as ray_node
+import ray._private.ray_constants as ray_constants
 import ray._private.services as services
 
 HOST = "127.0.0.1"
@@ -19,13 +20,17 @@ HOST = "127.0.0.1"
 def hook(params, head):
     with open(os.environ["REMORA_NODE_CONFIG"]) as f:
         config = json.load(f)
-    for name in ("RAY_START_HOOK", "REMORA_NODE_CONFIG", "PYTHONPATH"):  # of no use to the node's workers
+    for name in ("RAY_START_HOOK", "REMORA_NODE_CONFIG", "PYTHONPATH"):  # of no use to anything that the node starts
         os.environ.pop(name, None)
 
     params.node_ip_address = HOST
     params.session_name = config["session"]
     params.ray_client_server_port = None
     params.env_vars = {**(params.env_vars or {}), "RAY_OVERRIDE_NODE_ID_FOR_TESTING": config["id"]}
+    if config["pythonPath"]:  # the raylet's environment is its workers'
+        params.env_vars["PYTHONPATH"] = config["pythonPath"]
+    services._build_python_executable_command_memory_profileable = agents(
+        services._build_python_executable_command_memory_profileable, config["agent"])
 
     ray_node.Node.start_api_server = lambda self, **_: None
     ray_node.Node.check_version_info = lambda self: None
@@ -34,6 +39,20 @@ def hook(params, head):
         info = SimpleNamespace(state=0, temp_dir=config["headTempDir"], session_dir=config["headSessionDir"])
         ray_node.get_all_node_info_until_retrieved = lambda *_, **__: [info]
         services.canonicalize_bootstrap_address = lambda *_, **__: head_address(config)
+
+
+def agents(build, runtime_env_agent):
+    """The command lines of Ray's own agents, which must not see the modules of the job: -E keeps PYTHONPATH from them. The
+    runtime env agent's script becomes the argument of ours."""
+
+    def command(component, *args, **kwargs):
+        line = build(component, *args, **kwargs)
+        line[1:1] = ["-E", "-s"]
+        if component == ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT:
+            line.append(runtime_env_agent)
+        return line
+
+    return command
 
 
 def head_address(config):

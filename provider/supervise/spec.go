@@ -19,6 +19,9 @@ type Spec struct {
 	Env   map[string]string `json:"env"`   // for every process; may hold secrets
 	Nodes []Node            `json:"nodes"` // started at once, in this order
 	Logs  remora.LogTarget  `json:"logs"`
+	// Locks are of the runtime, see remora.Runtime: the supervisor holds them for
+	// as long as it lives.
+	Locks []string `json:"locks"`
 	// LogStore says where the log store is; whoever opens the Sink reads it.
 	LogStore string `json:"logStore"`
 	Tails    []Tail `json:"tails"`
@@ -36,6 +39,7 @@ type Spec struct {
 type Node struct {
 	Name string            `json:"name"` // also the name of its log file, NAME.log
 	Argv []string          `json:"argv"`
+	Dir  string            `json:"dir"` // working directory; empty: the cluster's
 	Env  map[string]string `json:"env"` // over the cluster's
 	// Essential says that the cluster is lost when the process ends.
 	Essential bool `json:"essential"`

@@ -76,6 +76,7 @@ func Main(ctx context.Context, dir string, open OpenSink) error {
 	s := &supervisor{dir: dir, spec: spec, sink: sink, children: newChildren(), drivers: map[string]*driver{},
 		contact: time.Now(), stop: make(chan struct{}),
 		log: slog.New(slog.NewTextHandler(os.Stderr, nil)).With("cluster", spec.ID)}
+	defer holdShared(spec.Locks, s.log)()
 	notes := sink.Writer(spec.Logs.Prefix+"/"+remora.ScriptLog, spec.Logs.Stream)
 	s.note = func(line string) { fmt.Fprintf(notes, "remora: %s\n", line) }
 
@@ -161,12 +162,16 @@ func (s *supervisor) startNodes() error {
 			return err
 		}
 		env := Environ(s.spec.ID, s.spec.Env, n.Env)
+		dir := n.Dir
+		if dir == "" {
+			dir = s.dir
+		}
 		s.mu.Lock()
 		if s.stopping {
 			s.mu.Unlock()
 			return nil
 		}
-		p, err := s.children.start(n.Argv, env, s.dir, []*os.File{null, logFile, logFile})
+		p, err := s.children.start(n.Argv, env, dir, []*os.File{null, logFile, logFile})
 		if err == nil {
 			nd := &node{Node: n, proc: p}
 			s.nodes = append(s.nodes, nd)

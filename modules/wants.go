@@ -1,0 +1,129 @@
+// Package modules gets ready what a job brings along beside its script: pip's
+// packages, modules and files from S3, and a working directory.
+package modules
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/remora-project/remora"
+)
+
+// Wants is what a job asks for beyond its runtime. Addresses are s3:// ones.
+type Wants struct {
+	Packages   []string // requirements of pip's, and addresses of wheels and zips
+	Modules    []string // addresses of zips, each with one folder that is a package to import, or of wheels
+	Files      []string // addresses of Python files, zips and wheels
+	WorkingDir string   // address of a zip with one folder, which becomes the working directory
+}
+
+// Names of the arguments that say so, without their dashes.
+const (
+	pipInstall        = "pip-install"
+	additionalModules = "additional-python-modules"
+	s3Modules         = "s3-py-modules"
+	extraFiles        = "extra-py-files"
+	workingDir        = "working-dir"
+)
+
+// Arguments are the names of a job's arguments that FromArguments reads.
+var Arguments = []string{pipInstall, additionalModules, s3Modules, extraFiles, workingDir}
+
+// FromArguments reads a job's effective arguments. Invalid if a value cannot
+// be what the job wants; what it names is looked at by Prepare.
+func FromArguments(args map[string]string) (Wants, error) {
+	w := Wants{WorkingDir: strings.TrimSpace(args["--"+workingDir])}
+	w.Packages = append(splitRequirements(args["--"+pipInstall]), splitRequirements(args["--"+additionalModules])...)
+	w.Modules = split(args["--"+s3Modules])
+	w.Files = split(args["--"+extraFiles])
+
+	for _, p := range w.Packages {
+		if strings.HasPrefix(p, "/") || strings.HasPrefix(p, "file:") || strings.Contains(p, "@ file:") {
+			return w, invalid(pipInstall, p, "a file has to be an object in S3: write s3://bucket/key")
+		}
+		if isObject(p) && !ends(p, ".whl", ".zip", ".tar.gz") {
+			return w, invalid(additionalModules, p, "an object has to be a wheel (.whl), a zip of modules or a source distribution (.zip, .tar.gz)")
+		}
+	}
+	for _, m := range w.Modules {
+		if !isObject(m) || !ends(m, ".zip", ".whl") {
+			return w, invalid(s3Modules, m, "write the s3:// address of a zip with one folder that is the package, or of a wheel")
+		}
+	}
+	for _, f := range w.Files {
+		if !isObject(f) || !ends(f, ".py", ".zip", ".whl") {
+			return w, invalid(extraFiles, f, "write the s3:// address of a Python file (.py), a zip with one folder that is a package, or a wheel")
+		}
+	}
+	if d := w.WorkingDir; d != "" && (!isObject(d) || !ends(d, ".zip")) {
+		return w, invalid(workingDir, d, "write the s3:// address of a zip with one folder in it")
+	}
+	return w, nil
+}
+
+func invalid(argument, value, rule string) error {
+	return remora.Invalidf("modules: read arguments", "--"+argument, "--%s has %q: %s", argument, value, rule)
+}
+
+func (w Wants) empty() bool {
+	return len(w.Packages)+len(w.Modules)+len(w.Files) == 0 && w.WorkingDir == ""
+}
+
+func isObject(s string) bool { return strings.HasPrefix(s, "s3://") || strings.HasPrefix(s, "s3a://") }
+
+func ends(s string, suffixes ...string) bool {
+	for _, suffix := range suffixes {
+		if name := path.Base(s); strings.HasSuffix(name, suffix) && len(name) > len(suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// split splits a list at its commas.
+func split(list string) []string {
+	var out []string
+	for _, part := range strings.Split(list, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// splitRequirements splits a list of requirements at its commas. One within
+// extras, or before another condition on the version, is part of a
+// requirement: "a>=1,<2,b[x,y]" are two.
+func splitRequirements(list string) []string {
+	var out []string
+	for _, part := range strings.Split(list, ",") {
+		trimmed := strings.TrimSpace(part)
+		if last := len(out) - 1; last >= 0 && trimmed != "" &&
+			(strings.ContainsRune("<=>!~", rune(trimmed[0])) || strings.Count(out[last], "[") > strings.Count(out[last], "]")) {
+			out[last] += "," + trimmed
+			continue
+		}
+		if trimmed != "" {
+			out = append(out, trimmed)
+		}
+	}
+	return out
+}
+
+// String says what is wanted, for a log.
+func (w Wants) String() string {
+	var parts []string
+	for _, p := range []struct {
+		what string
+		list []string
+	}{{"packages", w.Packages}, {"modules", w.Modules}, {"files", w.Files}} {
+		if len(p.list) > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", p.what, strings.Join(p.list, ", ")))
+		}
+	}
+	if w.WorkingDir != "" {
+		parts = append(parts, "working directory "+w.WorkingDir)
+	}
+	return strings.Join(parts, "; ")
+}

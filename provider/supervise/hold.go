@@ -1,0 +1,43 @@
+package supervise
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// holdShared takes a shared flock on each file. One that cannot be had is no
+// reason not to run: at worst what it protects is removed, and the cluster
+// fails with a better message than ours.
+func holdShared(paths []string, log *slog.Logger) (release func()) {
+	var held []*os.File
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err == nil {
+			if err = flockShared(f); err != nil {
+				f.Close()
+			}
+		}
+		if err != nil {
+			log.Warn("a lock of the runtime is not held", "path", path, "error", err)
+			continue
+		}
+		held = append(held, f)
+	}
+	return func() {
+		for _, f := range held {
+			f.Close()
+		}
+	}
+}
+
+// flockShared waits: those who lock it exclusively do so for a moment only.
+func flockShared(f *os.File) error {
+	for {
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
