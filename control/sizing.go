@@ -59,6 +59,11 @@ func (s Sizing) Nodes(workerType string, workers, storeHead, storeWorker int) (h
 	return head, worker, note
 }
 
+// Single is one node that has the host to itself, its driver included.
+func (s Sizing) Single() remora.NodeSize {
+	return split(max(s.HostCPUs, 1), int64(float64(s.HostMemory)*hostShare), s.HostShm*9/10, 0)
+}
+
 func split(cpus int, memory, shm int64, storePercent int) remora.NodeSize {
 	share := storeShare
 	if storePercent > 0 {

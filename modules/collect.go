@@ -3,7 +3,9 @@ package modules
 import (
 	"archive/zip"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -53,12 +55,20 @@ func (p *preparation) collect(ctx context.Context, w Wants) error {
 			return err
 		}
 	}
-	for _, r := range w.Packages {
+	if err := p.require(ctx, pipInstall, w.Packages); err != nil {
+		return err
+	}
+	return p.require(ctx, additionalModules, w.Additional)
+}
+
+// require notes requirements, and gets those that are objects.
+func (p *preparation) require(ctx context.Context, argument string, list []string) error {
+	for _, r := range list {
 		if !isObject(r) {
 			p.packages = append(p.packages, r)
 			continue
 		}
-		if err := p.add(ctx, additionalModules, r); err != nil {
+		if err := p.add(ctx, argument, r); err != nil {
 			return err
 		}
 	}
@@ -80,7 +90,7 @@ func (p *preparation) add(ctx context.Context, argument, uri string) error {
 	if err != nil {
 		return err
 	}
-	if argument == additionalModules && sourceDistribution(file) {
+	if (argument == pipInstall || argument == additionalModules) && sourceDistribution(file) {
 		p.packages = append(p.packages, file)
 		return nil
 	}
@@ -187,13 +197,38 @@ func explain(argument, uri string, err error) error {
 // sourceDistribution reports whether a zip is one for pip to build: it has
 // instructions for that beside its modules, or in its one folder.
 func sourceDistribution(file string) bool {
-	z, err := zip.OpenReader(file)
+	f, err := os.Open(file)
 	if err != nil {
-		return false // to be refused by who unpacks it
+		return false // to be refused by who unpacks it, and so on
 	}
-	defer z.Close()
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	z, err := zip.NewReader(&listing{f, maxListing}, info.Size())
+	if err != nil {
+		return false
+	}
 	return slices.ContainsFunc(z.File, func(f *zip.File) bool {
 		name := path.Base(f.Name)
 		return strings.Count(f.Name, "/") <= 1 && (name == "pyproject.toml" || name == "setup.py")
 	})
+}
+
+// maxListing bounds the list of entries that is read into memory to see what a
+// zip is; package archive takes no longer one.
+const maxListing = 32 << 20
+
+// listing is a zip of which only so many bytes can be read.
+type listing struct {
+	io.ReaderAt
+	left int64
+}
+
+func (l *listing) ReadAt(b []byte, off int64) (int, error) {
+	if l.left -= int64(len(b)); l.left < 0 {
+		return 0, errors.New("the list of entries is too long")
+	}
+	return l.ReaderAt.ReadAt(b, off)
 }

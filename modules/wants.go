@@ -4,7 +4,8 @@ package modules
 
 import (
 	"fmt"
-	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/remora-project/remora"
@@ -13,6 +14,7 @@ import (
 // Wants is what a job asks for beyond its runtime. Addresses are s3:// ones.
 type Wants struct {
 	Packages   []string // requirements of pip's, and addresses of wheels and zips
+	Additional []string // likewise; --additional-python-modules is what Glue's other jobs call it
 	Modules    []string // addresses of zips, each with one folder that is a package to import, or of wheels
 	Files      []string // addresses of Python files, zips and wheels
 	WorkingDir string   // address of a zip with one folder, which becomes the working directory
@@ -34,16 +36,19 @@ var Arguments = []string{pipInstall, additionalModules, s3Modules, extraFiles, w
 // be what the job wants; what it names is looked at by Prepare.
 func FromArguments(args map[string]string) (Wants, error) {
 	w := Wants{WorkingDir: strings.TrimSpace(args["--"+workingDir])}
-	w.Packages = append(splitRequirements(args["--"+pipInstall]), splitRequirements(args["--"+additionalModules])...)
+	w.Packages = SplitRequirements(args["--"+pipInstall])
+	w.Additional = SplitRequirements(args["--"+additionalModules])
 	w.Modules = split(args["--"+s3Modules])
 	w.Files = split(args["--"+extraFiles])
 
 	for _, p := range w.Packages {
-		if strings.HasPrefix(p, "/") || strings.HasPrefix(p, "file:") || strings.Contains(p, "@ file:") {
-			return w, invalid(pipInstall, p, "a file has to be an object in S3: write s3://bucket/key")
+		if err := checkPackage(pipInstall, p); err != nil {
+			return w, err
 		}
-		if isObject(p) && !ends(p, ".whl", ".zip", ".tar.gz") {
-			return w, invalid(additionalModules, p, "an object has to be a wheel (.whl), a zip of modules or a source distribution (.zip, .tar.gz)")
+	}
+	for _, p := range w.Additional {
+		if err := checkPackage(additionalModules, p); err != nil {
+			return w, err
 		}
 	}
 	for _, m := range w.Modules {
@@ -62,23 +67,35 @@ func FromArguments(args map[string]string) (Wants, error) {
 	return w, nil
 }
 
+// onHost matches a requirement that is a file of this host: its path or address,
+// or "name @" before one.
+var onHost = regexp.MustCompile(`(?i)^(?:[^@]*@)?\s*(?:/|file:)`)
+
+func checkPackage(argument, p string) error {
+	if onHost.MatchString(p) {
+		return invalid(argument, p, "a file has to be an object in S3: write s3://bucket/key")
+	}
+	if isObject(p) && !ends(p, ".whl", ".zip", ".tar.gz") {
+		return invalid(argument, p, "an object has to be a wheel (.whl), a zip of modules or a source distribution (.zip, .tar.gz)")
+	}
+	return nil
+}
+
 func invalid(argument, value, rule string) error {
 	return remora.Invalidf("modules: read arguments", "--"+argument, "--%s has %q: %s", argument, value, rule)
 }
 
 func (w Wants) empty() bool {
-	return len(w.Packages)+len(w.Modules)+len(w.Files) == 0 && w.WorkingDir == ""
+	return len(w.Packages)+len(w.Additional)+len(w.Modules)+len(w.Files) == 0 && w.WorkingDir == ""
 }
 
 func isObject(s string) bool { return strings.HasPrefix(s, "s3://") || strings.HasPrefix(s, "s3a://") }
 
 func ends(s string, suffixes ...string) bool {
-	for _, suffix := range suffixes {
-		if name := path.Base(s); strings.HasSuffix(name, suffix) && len(name) > len(suffix) {
-			return true
-		}
-	}
-	return false
+	name := s[strings.LastIndexByte(s, '/')+1:] // none, if it is a folder
+	return slices.ContainsFunc(suffixes, func(suffix string) bool {
+		return strings.HasSuffix(name, suffix) && len(name) > len(suffix)
+	})
 }
 
 // split splits a list at its commas.
@@ -92,10 +109,10 @@ func split(list string) []string {
 	return out
 }
 
-// splitRequirements splits a list of requirements at its commas. One within
+// SplitRequirements splits a list of requirements at its commas. One within
 // extras, or before another condition on the version, is part of a
 // requirement: "a>=1,<2,b[x,y]" are two.
-func splitRequirements(list string) []string {
+func SplitRequirements(list string) []string {
 	var out []string
 	for _, part := range strings.Split(list, ",") {
 		trimmed := strings.TrimSpace(part)
@@ -117,7 +134,7 @@ func (w Wants) String() string {
 	for _, p := range []struct {
 		what string
 		list []string
-	}{{"packages", w.Packages}, {"modules", w.Modules}, {"files", w.Files}} {
+	}{{"packages", slices.Concat(w.Packages, w.Additional)}, {"modules", w.Modules}, {"files", w.Files}} {
 		if len(p.list) > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", p.what, strings.Join(p.list, ", ")))
 		}

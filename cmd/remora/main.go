@@ -26,6 +26,7 @@ var cli struct {
 	Config  string `help:"Configuration file (default: remora/config.toml below $$XDG_CONFIG_HOME or ~/.config)." placeholder:"FILE" env:"REMORA_CONFIG"`
 
 	Serve   serveCmd   `cmd:"" help:"Start the service: the API endpoint and the S3 store."`
+	Run     runCmd     `cmd:"" help:"Run a script on this machine, without a server: cluster up, script, cluster down."`
 	Env     envCmd     `cmd:"" help:"Print the environment that points AWS clients at a running server, for eval."`
 	Logs    logsCmd    `cmd:"" help:"Print the log of a job run."`
 	Keys    keysCmd    `cmd:"" help:"List, rotate and revoke access keys."`
@@ -49,7 +50,7 @@ func main() {
 	command, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = command.Run(&scope{ctx: ctx})
+	err = command.Run(&scope{ctx: ctx, base: context.Background()})
 	interrupted := ctx.Err() != nil
 	stop()
 	os.Exit(report(err, interrupted))

@@ -17,7 +17,10 @@ import (
 
 // scope is what every command starts from: the context that Ctrl-C ends, and
 // the folders and settings that the global flags name.
-type scope struct{ ctx context.Context }
+type scope struct {
+	ctx  context.Context
+	base context.Context // that Ctrl-C does not end, for who deals with signals itself
+}
 
 func (s *scope) dataDir() (string, error) {
 	if cli.DataDir != "" {

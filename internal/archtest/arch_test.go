@@ -79,7 +79,7 @@ var exceptions = map[string]string{
 func TestOnlyTheWiringKnowsConcreteTypes(t *testing.T) {
 	used := map[string]bool{}
 	for _, p := range packages(t) {
-		if within(p.ImportPath, "internal/server", "cmd/remora", "internal/testenv") {
+		if within(p.ImportPath, "internal/server", "internal/local", "cmd/remora", "internal/testenv") {
 			continue
 		}
 		for _, i := range p.Imports {
@@ -106,8 +106,8 @@ func TestOnlyTheWiringKnowsConcreteTypes(t *testing.T) {
 // Imports point inward: what is behind a seam does not reach out to the
 // control plane or its front doors.
 func TestImportsPointInward(t *testing.T) {
-	outer := []string{"control", "api", "internal/server", "cmd"}
-	inner := []string{"store", "logstore", "provider", "runtimes", "blobs", "internal/keyring", "internal/config"}
+	outer := []string{"control", "api", "internal/server", "internal/local", "cmd"}
+	inner := []string{"store", "logstore", "provider", "runtimes", "blobs", "archive", "modules", "python", "internal/keyring", "internal/config"}
 	for _, p := range packages(t) {
 		if !within(p.ImportPath, inner...) {
 			continue

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/remora-project/remora/control"
+	"github.com/remora-project/remora/internal/config"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,7 +44,10 @@ func memTotal() int64 {
 	return 8 << 30
 }
 
-func hostCPUs() int { return runtime.NumCPU() }
+// HostSizing is what this host has for clusters.
+func HostSizing(types map[string]config.WorkerType) control.Sizing {
+	return control.Sizing{Types: workerTypes(types), HostCPUs: runtime.NumCPU(), HostMemory: HostMemory(), HostShm: hostShm()}
+}
 
 // hostShm is the size of the file system for shared memory; 0 if there is none.
 func hostShm() int64 {

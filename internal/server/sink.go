@@ -21,9 +21,9 @@ func OpenSink(dir string, streamLimit, totalLimit int64) (supervise.Sink, error)
 	return &sink{store: store}, nil
 }
 
-// supervisor is the command that supervises a cluster, without its last
+// SupervisorCommand is the command that supervises a cluster, without its last
 // argument.
-func supervisor(program string, l config.Logs) []string {
+func SupervisorCommand(program string, l config.Logs) []string {
 	return append([]string{program, "supervise"},
 		"--stream-limit", strconv.FormatInt(int64(l.StreamLimit), 10),
 		"--total-limit", strconv.FormatInt(int64(l.TotalLimit), 10))

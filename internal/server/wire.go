@@ -71,13 +71,13 @@ func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		provider = ray.New(ray.Config{Supervisor: supervisor(o.Program, cfg.Logs), RunDir: runDir, LogStore: logsPath(o.DataDir),
+		provider = ray.New(ray.Config{Supervisor: SupervisorCommand(o.Program, cfg.Logs), RunDir: runDir, LogStore: logsPath(o.DataDir),
 			Overlay: OverlayCommand(o.Program, cfg.Runtime)})
 	}
-	types := workerTypes(cfg.WorkerTypes)
+	sizing := HostSizing(cfg.WorkerTypes)
 	s.runs = control.NewRuns(control.Config{
 		Store: s.store, Provider: provider, Runtimes: s.envs, Blobs: objects, Logs: s.logs, Log: o.Log, Now: o.Now,
-		Sizing:  control.Sizing{Types: types, HostCPUs: hostCPUs(), HostMemory: HostMemory(), HostShm: hostShm()},
+		Sizing:  sizing,
 		WorkDir: workPath(o.DataDir), LogPrefix: jobLogs, Grace: time.Duration(cfg.Runs.Grace),
 		Env: func() map[string]string { return s.jobEnv(creds) },
 	})
@@ -87,7 +87,7 @@ func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
 		Services: []*awsjson.Service{
 			glue.New(glue.Config{
 				Store: s.store, Runs: s.runs, Tokens: tokens, Now: o.Now, Region: cfg.Server.Region, Account: cfg.Server.Account,
-				Runtimes: s.envs.Names(), WorkerTypes: types, Timeout: time.Duration(cfg.Runs.Timeout), LogGroup: jobLogs,
+				Runtimes: s.envs.Names(), WorkerTypes: sizing.Types, Timeout: time.Duration(cfg.Runs.Timeout), LogGroup: jobLogs,
 			}),
 			logs.New(s.logs, tokens, logs.ARNs{Region: cfg.Server.Region, Account: cfg.Server.Account}),
 			operator.New(s.store, jobLogs),

@@ -34,15 +34,11 @@ func (c *cluster) Run(ctx context.Context, d remora.Driver) (remora.Process, err
 	if err := c.waitReady(ctx); err != nil {
 		return nil, err
 	}
-	g, err := c.store()
+	address, err := c.address()
 	if err != nil {
 		return nil, err
 	}
-	_, port, err := net.SplitHostPort(g.addr)
-	if err != nil {
-		return nil, remora.Internalf("ray: run", d.ID, "address of the GCS: %w", err)
-	}
-	env := map[string]string{"RAY_ADDRESS": net.JoinHostPort("ray.localhost", port)} // see the package's doc
+	env := map[string]string{"RAY_ADDRESS": address}
 	maps.Copy(env, d.Env)
 	d.Env = env
 	p, err := c.Cluster.Run(ctx, d)
@@ -50,6 +46,33 @@ func (c *cluster) Run(ctx context.Context, d remora.Driver) (remora.Process, err
 		return nil, err
 	}
 	return p, nil
+}
+
+// DriverEnv is the environment for a driver that the caller starts as a child
+// of its own, on its own terminal. Stop ends what such a driver has left.
+func (c *cluster) DriverEnv(ctx context.Context) (map[string]string, error) {
+	if err := c.waitReady(ctx); err != nil {
+		return nil, err
+	}
+	env, err := c.Cluster.Env()
+	if err != nil {
+		return nil, err
+	}
+	env["RAY_ADDRESS"], err = c.address()
+	return env, err
+}
+
+// address is the cluster's for drivers; see the package's doc.
+func (c *cluster) address() (string, error) {
+	g, err := c.store()
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(g.addr)
+	if err != nil {
+		return "", remora.Internalf("ray: run", c.handle.ID, "address of the GCS: %w", err)
+	}
+	return net.JoinHostPort("ray.localhost", port), nil
 }
 
 // Process implements remora.Cluster.

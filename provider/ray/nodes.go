@@ -71,6 +71,7 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 		Locks:     spec.Runtime.Locks,
 		LogStore:  p.config.LogStore,
 		Lease:     p.config.Lease,
+		Owner:     p.config.Owner,
 		LostGrace: p.config.LostGrace,
 	}
 	sizes := make([]remora.NodeSize, spec.Workers+1)

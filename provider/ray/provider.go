@@ -26,6 +26,7 @@ type Config struct {
 	// supervise.DefaultLostGrace.
 	StartTimeout time.Duration
 	Lease        time.Duration
+	Owner        string // see supervise.Spec
 	LostGrace    time.Duration
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -99,6 +100,18 @@ func (c *Cluster) notFound() error {
 func (c *Cluster) Status(ctx context.Context) (Status, error) {
 	var st Status
 	return st, c.call(ctx, "GET", "/v1/status", nil, &st)
+}
+
+// Env is the environment that every process of the cluster has.
+func (c *Cluster) Env() (map[string]string, error) {
+	s, err := readSpec(c.dir)
+	if err != nil {
+		return nil, ioError("read the cluster's environment", c.id, err)
+	}
+	env := map[string]string{}
+	maps.Copy(env, s.Env)
+	env[Marker] = c.id
+	return env, nil
 }
 
 // Run starts a driver; see remora.Cluster.

@@ -8,6 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// watchOwner ends the cluster when its owner has ended, however that was. A
+// lease would not do: an owner that is stopped, by Ctrl-Z say, has not ended.
+func (s *supervisor) watchOwner() (release func()) {
+	f, err := os.Open(s.spec.Owner)
+	if err != nil {
+		s.log.Error("the cluster's owner cannot be watched; the cluster ends", "error", err)
+		s.end(true)
+		return func() {}
+	}
+	go func() {
+		if flockShared(f) == nil {
+			s.log.Info("the cluster's owner has ended")
+			s.end(true)
+		}
+	}()
+	return func() { f.Close() }
+}
+
 // holdShared takes a shared flock on each file. One that cannot be had is no
 // reason not to run: at worst what it protects is removed, and the cluster
 // fails with a better message than ours.

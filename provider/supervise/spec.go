@@ -30,6 +30,10 @@ type Spec struct {
 	// control plane talks to it. A control plane that is restarted or upgraded
 	// is back well before; one that never returns must not leave clusters behind.
 	Lease time.Duration `json:"lease"`
+	// Owner, if set, is a file that replaces the lease: the cluster is kept as
+	// long as somebody else has an exclusive flock on it. The supervisor then
+	// holds a shared one until it has ended.
+	Owner string `json:"owner"`
 	// LostGrace is how long a driver may go on after an essential node has died.
 	// It usually notices and fails with a better message than ours.
 	LostGrace time.Duration `json:"lostGrace"`

@@ -127,7 +127,11 @@ func (s *supervisor) run(ctx context.Context) error {
 		// Who asked for the cluster learns of it by its status, and stops it.
 		s.clusterLost(err.Error())
 	}
-	go s.watchLease(ctx)
+	if s.spec.Owner != "" {
+		defer s.watchOwner()()
+	} else {
+		go s.watchLease(ctx)
+	}
 	select {
 	case <-s.stop:
 	case <-ctx.Done():

@@ -1,0 +1,123 @@
+// Package local runs a script on a Ray cluster of this machine that lives as
+// long as the script does, without a server.
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/remora-project/remora"
+	"github.com/remora-project/remora/internal/config"
+	"github.com/remora-project/remora/internal/server"
+	"github.com/remora-project/remora/provider/ray"
+	"github.com/remora-project/remora/provider/supervise"
+	"github.com/remora-project/remora/runtimes"
+)
+
+// Options say what to run.
+type Options struct {
+	Program  string // path of remora, by which the cluster starts its supervisor
+	Config   config.Config
+	Runtime  string
+	Packages []string // pip's requirements, to go over the runtime
+	Script   string
+	Args     []string
+	Env      map[string]string // over the caller's environment
+	Say      func(line string) // gets what takes long before the script starts
+	// Signals delivers SIGINT, SIGTERM and SIGHUP from the first moment on.
+	Signals <-chan os.Signal
+}
+
+// ErrInterrupted says that a signal came before the script was started.
+var ErrInterrupted = errors.New("interrupted")
+
+// Run runs the script to its end and returns its exit status, or 128 and the
+// signal that ended it. The script has the caller's terminal, environment and
+// working directory. When Run returns, nothing of the cluster is left.
+func Run(ctx context.Context, o Options) (status int, err error) {
+	p, err := makePlace(o.Config.Runtime.CacheDir)
+	if err != nil {
+		return 0, err
+	}
+	defer p.remove()
+
+	starting, cancel := untilSignal(ctx, o.Signals)
+	cluster, argv, env, err := o.start(starting, p)
+	cancel()
+	if cluster != nil {
+		defer func() {
+			// Signals that come now change nothing: it takes a second.
+			if err2 := cluster.Stop(context.WithoutCancel(ctx)); err2 != nil {
+				err = errors.Join(err, fmt.Errorf("take the cluster down: %w", err2))
+			}
+		}()
+	}
+	if errors.Is(context.Cause(starting), ErrInterrupted) {
+		return 0, ErrInterrupted
+	}
+	if err != nil {
+		return 0, err
+	}
+	return drive(argv, env, o.Signals)
+}
+
+// start gets a cluster up, and returns the script's command line and environment.
+func (o Options) start(ctx context.Context, p *place) (_ localCluster, argv, environ []string, err error) {
+	cache, err := runtimes.Open(o.Config.Runtime.CacheDir, runtimes.Options{Python: o.Config.Runtime.Python})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	rt, err := cache.Overlay(ctx, o.Runtime, o.Packages, o.Say)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if path := os.Getenv("PYTHONPATH"); path != "" {
+		rt.Path = append(filepath.SplitList(path), rt.Path...)
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("find the working directory: %w", err)
+	}
+	runDir, err := supervise.RunDir(p.dir)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	provider := ray.New(ray.Config{
+		Supervisor: server.SupervisorCommand(o.Program, o.Config.Logs), RunDir: runDir, LogStore: filepath.Join(p.dir, "logs"),
+		Overlay: server.OverlayCommand(o.Program, o.Config.Runtime), Owner: p.lock.Name(),
+	})
+	c, err := provider.Start(ctx, remora.ClusterSpec{
+		ID: newID(), Runtime: rt, Head: server.HostSizing(nil).Single(), Env: o.environment(), Dir: cwd,
+		Logs:   remora.LogTarget{Prefix: "/local", Stream: "run"},
+		Record: func(context.Context, remora.Handle) error { return nil }, // it ends with its owner
+	})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	cluster := c.(localCluster)
+	env, err := cluster.DriverEnv(ctx)
+	if err != nil {
+		return cluster, nil, nil, err
+	}
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
+	}
+	return cluster, append([]string{rt.Python, o.Script}, o.Args...), environ, nil
+}
+
+// localCluster is what a cluster of provider/ray is besides.
+type localCluster interface {
+	remora.Cluster
+	DriverEnv(context.Context) (map[string]string, error)
+}
+
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	return "local_" + hex.EncodeToString(b[:])
+}
