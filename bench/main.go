@@ -1,7 +1,8 @@
 // Command bench measures a real remora serve on this machine and prints tables.
 //
 // Every figure stands beside a peer that was measured in the same run: the disk
-// and the network stack for the API, Ray's own commands for the start of a run.
+// and the network stack for the API, Ray's own commands for the start of a run,
+// uv and pip by hand for environments.
 package main
 
 import (
@@ -35,6 +36,7 @@ var parts = []struct {
 	{"api", benchAPI},
 	{"logs", benchLogs},
 	{"start", benchStart},
+	{"runtimes", benchRuntimes},
 }
 
 func main() {
