@@ -36,6 +36,7 @@ var parts = []struct {
 	{"api", benchAPI},
 	{"logs", benchLogs},
 	{"start", benchStart},
+	{"run", benchRun},
 	{"runtimes", benchRuntimes},
 }
 

@@ -29,12 +29,14 @@ def await_that(what, check, within, every=0.1):
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, config=""):
         # Not below TMPDIR, which may be too long for the addresses of unix sockets.
         self.base = Path(tempfile.mkdtemp(prefix="rc-", dir="/tmp"))
         self.data = self.base / "data"
         for name in ("home", "run", "tmp", "client"):
             (self.base / name).mkdir(mode=0o700)
+        self.config = self.base / "config.toml"
+        self.config.write_text(config)
         self.shm = set(os.listdir("/dev/shm"))
         self.log = open(self.base / "serve.log", "wb")
         self.process = None
@@ -43,8 +45,8 @@ class Server:
         """Starts the server, the first time or again on the same data, and returns when it is ready."""
         ready = self.base / "ready.json"
         self.process = subprocess.Popen(
-            [PROGRAM, "--data-dir", self.data, "serve", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0",
-             "--ready-file", ready],
+            [PROGRAM, "--config", self.config, "--data-dir", self.data, "serve", "--listen", "127.0.0.1:0",
+             "--s3-listen", "127.0.0.1:0", "--ready-file", ready],
             env=self._own_environment(), stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
 
         def is_ready():
@@ -65,11 +67,12 @@ class Server:
 
     def client_environment(self):
         """What a shell has after `eval "$(remora env)"`, and nothing else but PATH and HOME."""
-        script = 'eval "$("$0" --data-dir "$1" env)" && env -0'
+        script = 'eval "$("$0" --config "$1" --data-dir "$2" env)" && env -0'
         clean = {"PATH": os.environ["PATH"], "HOME": str(self.base / "client"), "AWS_PROFILE": "stale",
                  "AWS_SESSION_TOKEN": "stale"}
-        out = subprocess.run(["bash", "-c", script, PROGRAM, self.data], env=clean, check=True, stdout=subprocess.PIPE).stdout
-        variables = dict(v.split("=", 1) for v in out.decode().split("\0") if v)
+        done = subprocess.run(["bash", "-c", script, PROGRAM, self.config, self.data], env=clean, check=True,
+                              stdout=subprocess.PIPE)
+        variables = dict(v.split("=", 1) for v in done.stdout.decode().split("\0") if v)
         return {k: v for k, v in variables.items() if k in clean or k.startswith("AWS_")}
 
     @property
@@ -92,7 +95,8 @@ class Server:
 
     def words(self):
         """The end of what the server has printed."""
-        return (self.base / "serve.log").read_text(errors="replace")[-4000:]
+        log = self.base / "serve.log"
+        return log.read_text(errors="replace")[-4000:] if log.exists() else "the server's folder is gone"
 
     def stop_runs(self):
         """Stops all runs: a server that is stopped leaves the clusters of open runs running, on purpose."""

@@ -34,11 +34,10 @@ func (c *cluster) Run(ctx context.Context, d remora.Driver) (remora.Process, err
 	if err := c.waitReady(ctx); err != nil {
 		return nil, err
 	}
-	address, err := c.address()
+	env, err := c.finds()
 	if err != nil {
 		return nil, err
 	}
-	env := map[string]string{"RAY_ADDRESS": address}
 	maps.Copy(env, d.Env)
 	d.Env = env
 	p, err := c.Cluster.Run(ctx, d)
@@ -58,21 +57,30 @@ func (c *cluster) DriverEnv(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	env["RAY_ADDRESS"], err = c.address()
+	finds, err := c.finds()
+	maps.Copy(env, finds)
 	return env, err
 }
 
-// address is the cluster's for drivers; see the package's doc.
-func (c *cluster) address() (string, error) {
+// finds are the variables by which a driver finds the cluster; see the
+// package's doc.
+func (c *cluster) finds() (map[string]string, error) {
 	g, err := c.store()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	_, port, err := net.SplitHostPort(g.addr)
 	if err != nil {
-		return "", remora.Internalf("ray: run", c.handle.ID, "address of the GCS: %w", err)
+		return nil, remora.Internalf("ray: run", c.handle.ID, "address of the GCS: %w", err)
 	}
-	return net.JoinHostPort("ray.localhost", port), nil
+	return map[string]string{
+		"RAY_ADDRESS": net.JoinHostPort("ray.localhost", port),
+		// Modin that is used before ray.init would start a Ray of its own way, which
+		// Ray refuses where an address is set; with these it connects. It looks up a
+		// default password where Ray has none any more, unless one is given.
+		"MODIN_RAY_CLUSTER":    "True",
+		"MODIN_REDIS_PASSWORD": "unused",
+	}, nil
 }
 
 // Process implements remora.Cluster.

@@ -25,6 +25,8 @@
 //   - A worker fails unless the head's raylet has registered. All it needs of the
 //     head is two paths that we know, so all nodes start at once.
 //
+//   - Ray gives a node 30 seconds to start; ours have as long as the cluster has.
+//
 //   - Ray's agents do not see the modules that a job brings along, which its
 //     workers do: a job that has another aiohttp must not break them.
 //

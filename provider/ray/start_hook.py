@@ -32,6 +32,8 @@ def hook(params, head):
     services._build_python_executable_command_memory_profileable = agents(
         services._build_python_executable_command_memory_profileable, config["agent"])
 
+    os.environ["RAY_gcs_server_port_wait_time_s"] = str(int(config["deadline"]))
+    services.get_node = patient(services.get_node, config["deadline"])
     ray_node.Node.start_api_server = lambda self, **_: None
     ray_node.Node.check_version_info = lambda self: None
     if not head:
@@ -39,6 +41,22 @@ def hook(params, head):
         info = SimpleNamespace(state=0, temp_dir=config["headTempDir"], session_dir=config["headSessionDir"])
         ray_node.get_all_node_info_until_retrieved = lambda *_, **__: [info]
         services.canonicalize_bootstrap_address = lambda *_, **__: head_address(config)
+
+
+def patient(get_node, deadline):
+    """Ray gives its raylet 30 seconds to register, which on a busy host is not enough for many that start together."""
+
+    def wait(*args, **kwargs):
+        end = time.monotonic() + deadline
+        while True:
+            try:
+                return get_node(*args, **kwargs)
+            except RuntimeError:  # it is not there yet
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+
+    return wait
 
 
 def agents(build, runtime_env_agent):
