@@ -105,3 +105,25 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// The user reads the message of the outermost Error, and never an operation or
+// a subject.
+func TestMessageOf(t *testing.T) {
+	inner := NotFoundf("blobs: fetch", "s3://b/k", "%s does not exist", "s3://b/k")
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("disk full"), "disk full"},
+		{inner, "s3://b/k does not exist"},
+		{fmt.Errorf("outer: %w", inner), "s3://b/k does not exist"},
+		{Invalidf("modules: prepare", "j", "--working-dir: %s", MessageOf(inner)), "--working-dir: s3://b/k does not exist"},
+		{Unavailablef("control", "j", "fetch: %w", inner), "fetch: blobs: fetch s3://b/k: s3://b/k does not exist"},
+		{errors.Join(errors.New("first"), inner), "s3://b/k does not exist"},
+		{&Error{Kind: Unavailable, Op: "store"}, "unavailable"},
+	} {
+		if got := MessageOf(tc.err); got != tc.want {
+			t.Errorf("MessageOf(%v) = %q, want %q", tc.err, got, tc.want)
+		}
+	}
+}

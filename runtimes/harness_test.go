@@ -2,9 +2,7 @@ package runtimes
 
 import (
 	"archive/zip"
-	"bufio"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -64,7 +62,7 @@ func children() []string {
 	return out
 }
 
-// newCache opens a cache with one runtime, Tiny1, made of what the index serves.
+// newCache opens a cache whose runtimes are made of what the index serves.
 func newCache(t *testing.T, index *index) *Cache {
 	t.Helper()
 	return openTest(t, t.TempDir(), index.url(), index.lock())
@@ -82,9 +80,13 @@ func openTest(t *testing.T, dir, index, lock string) *Cache {
 	return c
 }
 
+// tinyCatalog has the runtime Tiny1, and Tiny0, which is the same with an older
+// API of Ray.
 func tinyCatalog(lock string) catalog {
-	return catalog{"Tiny1": {label: "tiny", lock: []byte(lock), imports: []string{"tiny"},
-		versions: map[string]string{"tiny": "1.0"}}}
+	tiny := recipe{label: "tiny", lock: []byte(lock), imports: []string{"tiny"}, versions: map[string]string{"tiny": "1.0"}}
+	older := tiny
+	older.rayAPI = "2.4"
+	return catalog{"Tiny1": &tiny, "Tiny0": &older}
 }
 
 // testEnviron is an environment in which uv knows one index and remembers
@@ -205,82 +207,6 @@ func leftovers(t *testing.T, dir string) []string {
 		t.Fatal(err)
 	}
 	return found
-}
-
-// The helper is this test program as another process that wants Tiny1. It
-// prints the progress, then "ready" and the directory.
-const (
-	helperDir   = "REMORA_TEST_RUNTIMES_DIR"
-	helperIndex = "REMORA_TEST_RUNTIMES_INDEX"
-	helperLock  = "REMORA_TEST_RUNTIMES_LOCK"
-)
-
-func helper() int {
-	c, err := open(os.Getenv(helperDir), Options{}, tinyCatalog(os.Getenv(helperLock)))
-	if err == nil {
-		c.environ = testEnviron(os.Getenv(helperIndex))
-		c.beat = 50 * time.Millisecond
-		var rt remora.Runtime
-		rt, err = c.Ensure(context.Background(), "Tiny1", func(line string) { fmt.Println(line) })
-		if err == nil {
-			fmt.Println("ready", rt.Dir)
-			return 0
-		}
-	}
-	fmt.Println("error", err)
-	return 1
-}
-
-// otherProcess starts the helper; its lines arrive in the channel.
-func otherProcess(t *testing.T, dir string, x *index) (*exec.Cmd, <-chan string) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), helperDir+"="+dir, helperIndex+"="+x.url(), helperLock+"="+x.lock())
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := make(chan string, 1000)
-	go func() {
-		defer close(said)
-		for s := bufio.NewScanner(out); s.Scan(); {
-			said <- s.Text()
-		}
-		_ = cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		for range said {
-		}
-	})
-	return cmd, said
-}
-
-// hear waits for a line that starts with one of the beginnings.
-func hear(t *testing.T, said <-chan string, beginnings ...string) string {
-	t.Helper()
-	timeout := time.After(deadline)
-	var heard []string
-	for {
-		select {
-		case line, ok := <-said:
-			if !ok {
-				t.Fatalf("the other process ended without saying %q; it said:\n%s", beginnings, strings.Join(heard, "\n"))
-			}
-			heard = append(heard, line)
-			for _, b := range beginnings {
-				if strings.HasPrefix(line, b) {
-					return line
-				}
-			}
-		case <-timeout:
-			t.Fatalf("the other process did not say %q within %s; it said:\n%s", beginnings, deadline, strings.Join(heard, "\n"))
-		}
-	}
 }
 
 // python3 runs code with a runtime as a job would, and returns what it prints.

@@ -90,6 +90,9 @@ func (c *Cache) buildLayer(ctx context.Context, runtime, interpreter, key string
 		return nil
 	}
 	l.begin()
+	if err := sweep(c.dir, l); err != nil {
+		return c.explain(runtime, "clear up", err)
+	}
 	tmp, err := l.stage(c.dir)
 	if err != nil {
 		return c.explain(runtime, "make a directory", err)

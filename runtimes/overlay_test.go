@@ -182,7 +182,7 @@ func TestOverlayFailures(t *testing.T) {
 		{"excludes", []string{"tiny!=1.0"}, remora.Invalid, []string{`cannot be replaced by "tiny!=1.0"`}},
 		{"replaces by a dependency", []string{"newtiny"}, remora.Invalid,
 			[]string{"tiny is part of the runtime Tiny1 (1.0) and cannot be replaced: ", "newtiny", "tiny>=2"}},
-		{"replaces by a file", []string{tinyPath}, remora.Invalid, []string{`cannot be replaced by "` + tinyPath}},
+		{"replaces by a file", []string{tinyPath}, remora.Invalid, []string{`cannot be replaced by "tiny-1.0-py3-none-any.whl"`}},
 		{"replaces by a file of another name", []string{misnamed}, remora.Invalid, []string{"tiny"}},
 		{"replaces by a module", []string{smuggler}, remora.Invalid,
 			[]string{"tiny is part of the runtime Tiny1 (1.0) and cannot be replaced: one of smuggler @ file:", "brings another module tiny.py"}},
@@ -239,17 +239,23 @@ func TestOverlayFailures(t *testing.T) {
 func smuggle(t *testing.T) []byte {
 	t.Helper()
 	_, data := wheel(t, "smuggler", "1.0")
+	return withFile(t, data, "tiny.py", "__version__ = '6.66'\n")
+}
+
+// withFile is a wheel with one file more.
+func withFile(t *testing.T, data []byte, name, content string) []byte {
+	t.Helper()
 	in, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var buf bytes.Buffer
 	out := zip.NewWriter(&buf)
-	w, err := out.Create("tiny.py")
+	w, err := out.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintln(w, "__version__ = '6.66'")
+	fmt.Fprint(w, content)
 	for _, f := range in.File {
 		if err := out.Copy(f); err != nil {
 			t.Fatal(err)

@@ -56,7 +56,21 @@ type shelf struct {
 	wheels map[string][]byte // by file name
 	asked  atomic.Int32
 	gate   chan struct{} // where it is set, pages are held back until it is closed
-	lists  chan string   // gets the name of every distribution asked for
+	files  chan struct{} // where it is set, wheels are held back until it is closed
+	lists  chan string   // gets the name of every distribution, and of every wheel, asked for
+}
+
+// passes waits for a gate, if there is one; false if the client has gone.
+func passes(r *http.Request, gate <-chan struct{}) bool {
+	if gate == nil {
+		return true
+	}
+	select {
+	case <-gate:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -78,12 +92,8 @@ func newShelf(t *testing.T) *shelf {
 	mux.HandleFunc("GET /simple/{name}/", func(w http.ResponseWriter, r *http.Request) {
 		x.asked.Add(1)
 		x.lists <- r.PathValue("name")
-		if x.gate != nil {
-			select {
-			case <-x.gate:
-			case <-r.Context().Done():
-				return
-			}
+		if !passes(r, x.gate) {
+			return
 		}
 		links := ""
 		for file, data := range x.wheels {
@@ -99,6 +109,12 @@ func newShelf(t *testing.T) *shelf {
 		fmt.Fprintf(w, "<!DOCTYPE html><html><body>%s</body></html>", links)
 	})
 	mux.HandleFunc("GET /files/{file}", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.Header.Get("Range") == "" { // not just for its metadata
+			x.lists <- r.PathValue("file")
+			if !passes(r, x.files) {
+				return
+			}
+		}
 		http.ServeContent(w, r, r.PathValue("file"), time.Time{}, bytes.NewReader(x.wheels[r.PathValue("file")]))
 	})
 	x.Server = httptest.NewServer(mux)
@@ -106,16 +122,23 @@ func newShelf(t *testing.T) *shelf {
 	return x
 }
 
-// newOverlayCache opens a cache whose runtime Tiny1 has tiny 1.0, which it is
-// named for, and lib 2.0, and builds it.
-func newOverlayCache(t *testing.T, x *shelf) (*Cache, remora.Runtime) {
-	t.Helper()
+func (x *shelf) url() string { return x.URL + "/simple" }
+
+// lock is of the runtime that newOverlayCache makes.
+func (x *shelf) lock() string {
 	lock := ""
 	for _, p := range []string{"tiny-1.0", "lib-2.0"} {
 		name, version, _ := strings.Cut(p, "-")
 		lock += fmt.Sprintf("%s==%s --hash=sha256:%x\n", name, version, sha256.Sum256(x.wheels[p+"-py3-none-any.whl"]))
 	}
-	c := openTest(t, t.TempDir(), x.URL+"/simple", lock)
+	return lock
+}
+
+// newOverlayCache opens a cache whose runtime Tiny1 has tiny 1.0, which it is
+// named for, and lib 2.0, and builds it.
+func newOverlayCache(t *testing.T, x *shelf) (*Cache, remora.Runtime) {
+	t.Helper()
+	c := openTest(t, t.TempDir(), x.url(), x.lock())
 	rt, err := c.Ensure(t.Context(), "Tiny1", nil)
 	if err != nil {
 		t.Fatal(err)

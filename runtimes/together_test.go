@@ -73,7 +73,7 @@ func TestProcessesTogether(t *testing.T) {
 	const processes = 3
 	var said [processes]<-chan string
 	for i := range said {
-		_, said[i] = otherProcess(t, c.dir, x)
+		_, said[i] = otherProcess(t, helperEnviron(c.dir, x.url(), x.lock(), "Tiny1"))
 	}
 	for i := range said {
 		hear(t, said[i], "resolving packages") // from the record of the one that builds
@@ -94,7 +94,7 @@ func TestProcessesTogether(t *testing.T) {
 func TestCrash(t *testing.T) {
 	x := newIndex(t, tinyCode)
 	c := newCache(t, x)
-	cmd, _ := otherProcess(t, c.dir, x)
+	cmd, _ := otherProcess(t, helperEnviron(c.dir, x.url(), x.lock(), "Tiny1"))
 	wait(t, x.arrived, "uv's request for the package")
 	if left := leftovers(t, c.dir); len(left) != 1 {
 		t.Errorf("unfinished directories during the build: %v, want one", left)

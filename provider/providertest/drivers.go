@@ -20,6 +20,8 @@ import (
 func testDrivers(b *bed) {
 	b.t.Setenv("SECRET_OF_SERVER", "must not leak")
 	spec := b.spec()
+	spec.Dir = b.t.TempDir() // for tasks and actors
+	spec.Runtime.Path = []string{"/brought/first", "/brought/second"}
 	c := b.start(spec)
 	parts := []struct {
 		name string
@@ -80,7 +82,8 @@ func testEnv(b *bed, c remora.Cluster, _ string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for _, want := range []string{"OF_CLUSTER=cluster\n", "OF_BOTH=driver\n", "with-dash=ä b\nc\n", "PYTHONUNBUFFERED=1\n", "PATH=", "HOME=" + b.Dir} {
+	for _, want := range []string{"OF_CLUSTER=cluster\n", "OF_BOTH=driver\n", "with-dash=ä b\nc\n", "PYTHONUNBUFFERED=1\n", "PATH=", "HOME=" + b.Dir,
+		"/brought/first:/brought/second\n"} {
 		if !strings.Contains(string(text), want) {
 			b.t.Errorf("the driver's environment has no %q:\n%s", want, text)
 		}

@@ -40,7 +40,7 @@ func newBed(t *testing.T, change func(*ray.Config, *remora.ClusterSpec)) *bed {
 	b := &bed{t: t, ctx: ctx, logs: t.TempDir(), runDir: runDir}
 	size := remora.NodeSize{CPUs: 1, MemoryBytes: 512 << 20, ObjectStore: 80 << 20}
 	id := "jr_" + t.Name()
-	b.spec = remora.ClusterSpec{ID: id, Runtime: remora.Runtime{Name: "Ray2.60", Python: python(t)},
+	b.spec = remora.ClusterSpec{ID: id, Runtime: runtime(t),
 		Head: size, Worker: size, Workers: 1, Env: map[string]string{"SECRET": "of-the-user"},
 		Logs:   remora.LogTarget{Prefix: "/test/jobs", Stream: id},
 		Record: func(context.Context, remora.Handle) error { return nil }}

@@ -2,23 +2,79 @@ package ray_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	remora "github.com/remora-project/remora"
+	"github.com/remora-project/remora/provider/ray"
 )
+
+// bringAlong gives a cluster a working directory and two folders of modules.
+// Ray's agents would not start with them: they have an aiohttp of their own.
+func bringAlong(t *testing.T) func(*ray.Config, *remora.ClusterSpec) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"work/data.txt": "data", "first/brought.py": "NAME = 'the first'\n", "second/brought.py": "NAME = 'the second'\n",
+		"second/also.py": "", "second/aiohttp/__init__.py": "raise ImportError('the aiohttp of the job')\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func(_ *ray.Config, s *remora.ClusterSpec) {
+		s.Dir = filepath.Join(dir, "work")
+		s.Runtime.Path = []string{filepath.Join(dir, "first"), filepath.Join(dir, "second")}
+	}
+}
+
+// checkAgents looks whether the modules of the job are kept from Ray's own
+// processes in Python. Agents replace their command lines by a title: how they
+// were started is in their raylet's.
+func (b *bed) checkAgents() {
+	b.t.Helper()
+	counts := map[string]int{}
+	for pid, cmd := range b.processes() {
+		switch environ, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ")); {
+		case strings.HasPrefix(cmd, "ray::DashboardAgent"), strings.HasPrefix(cmd, "ray::RuntimeEnvAgent"):
+			counts[strings.Fields(cmd)[0]]++
+		case strings.Contains(cmd, "/log_monitor.py "), strings.Contains(cmd, "/bin/ray start "):
+			counts["others"]++
+			for _, dir := range b.spec.Runtime.Path {
+				if strings.Contains(string(environ), dir) {
+					b.t.Errorf("process %d sees %s: %s", pid, dir, cmd)
+				}
+			}
+		case strings.Contains(cmd, "/raylet/raylet "):
+			counts["raylets"]++
+			for _, option := range []string{"--dashboard_agent_command=", "--runtime_env_agent_command="} {
+				if _, command, _ := strings.Cut(cmd, option); !strings.HasPrefix(command, b.spec.Runtime.Python+" -E -s ") {
+					b.t.Errorf("raylet %d starts an agent that sees the modules of the job: %s%.300s", pid, option, command)
+				}
+			}
+		}
+	}
+	if want := map[string]int{"ray::DashboardAgent": 2, "ray::RuntimeEnvAgent": 2, "raylets": 2, "others": 4}; !maps.Equal(counts, want) {
+		b.t.Errorf("there are %v, want %v: %v", counts, want, b.processes())
+	}
+}
 
 // TestProgram: a script finds its cluster, and the cluster is what was asked for.
 func TestProgram(t *testing.T) {
 	for _, name := range []string{"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"} {
 		t.Setenv(name, "http://127.0.0.1:1") // a proxy between the server and the world is none within a cluster
 	}
-	b := newBed(t, nil)
+	b := newBed(t, bringAlong(t))
 	b.start()
 	exit := b.wait(b.run(b.script("program.py")))
 	log := b.log(remora.ScriptLog, "")
@@ -38,6 +94,10 @@ func TestProgram(t *testing.T) {
 		Env       []string
 		Head      string
 		Data      int
+		Driver    []any
+		Tasks     [][]any
+		Actor     []any
+		Before    bool
 	}
 	if err := json.Unmarshal([]byte(strings.TrimPrefix(log[i], "RESULT ")), &r); err != nil {
 		t.Fatal(err)
@@ -62,6 +122,18 @@ func TestProgram(t *testing.T) {
 	if r.Data != 499500 {
 		t.Errorf("the sum of a Dataset is %d", r.Data)
 	}
+	for who, got := range map[string][]any{"a task on the first node": r.Tasks[0], "a task on the second": r.Tasks[1], "an actor": r.Actor} {
+		if want := []any{"the first", b.spec.Dir, "data"}; !slices.Equal(got, want) {
+			t.Errorf("%s finds %v of what the job brings along, want %v", who, got, want)
+		}
+	}
+	if !slices.Equal(r.Driver, []any{"the first"}) {
+		t.Errorf("the driver finds %v of what the job brings along", r.Driver)
+	}
+	if !r.Before {
+		t.Error("PYTHONPATH of a runtime_env is not before the modules of the job, or replaces them")
+	}
+	b.checkAgents()
 	nodes, err := b.cluster.Nodes(b.ctx)
 	if err != nil {
 		t.Fatal(err)

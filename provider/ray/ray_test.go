@@ -27,7 +27,7 @@ func harness(t *testing.T) providertest.Harness {
 	config := configure(t, runDir, logs)
 	return providertest.Harness{
 		Provider:  func() remora.Provider { return ray.New(config) },
-		Runtime:   remora.Runtime{Name: "Ray2.60", Python: python(t)},
+		Runtime:   runtime(t),
 		Lines:     func(group, stream string) []string { return providertest.FileLog(logs, group, stream) },
 		Processes: func(id string) ([]int, error) { return supervise.Processes(id, supervise.ClusterDir(runDir, id)) },
 		Dir:       runDir,
@@ -43,30 +43,29 @@ func configure(t *testing.T, runDir, logs string) ray.Config {
 	return ray.Config{Supervisor: []string{self, "supervise"}, RunDir: runDir, LogStore: logs}
 }
 
-// python is the interpreter of the runtime to test with: REMORA_TEST_RUNTIME, or
+// runtime is what to test with: that of the interpreter REMORA_TEST_RUNTIME, or
 // the one that Remora builds, which takes its time when it is not there yet.
-var python = func() func(t testing.TB) string {
-	build := sync.OnceValues(func() (string, error) {
+var runtime = func() func(t testing.TB) remora.Runtime {
+	build := sync.OnceValues(func() (remora.Runtime, error) {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return "", err
+			return remora.Runtime{}, err
 		}
 		all, err := runtimes.Open(filepath.Join(cache, "remora", "runtimes"), runtimes.Options{})
 		if err != nil {
-			return "", err
+			return remora.Runtime{}, err
 		}
-		r, err := all.Ensure(context.Background(), "Ray2.60", nil)
-		return r.Python, err
+		return all.Ensure(context.Background(), "Ray2.60", nil)
 	})
-	return func(t testing.TB) string {
+	return func(t testing.TB) remora.Runtime {
 		if p := os.Getenv("REMORA_TEST_RUNTIME"); p != "" {
-			return p
+			return remora.Runtime{Name: "Ray2.60", Dir: filepath.Dir(filepath.Dir(p)), Python: p}
 		}
-		p, err := build()
+		r, err := build()
 		if err != nil {
 			t.Fatalf("no runtime to test with: %v", err)
 		}
-		return p
+		return r
 	}
 }()
 

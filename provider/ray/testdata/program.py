@@ -2,6 +2,7 @@
 
 import json
 
+import brought
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -30,12 +31,34 @@ class Counter:
         self.n += 1
         return self.n
 
+    def surroundings(self):
+        return here()
 
-@ray.remote(runtime_env={"env_vars": {"OF_TASK": "yes"}})
-def env():
+
+def here():
+    """What a process finds of what the job brings along."""
     import os
 
-    return os.environ.get("OF_TASK"), os.environ.get("SECRET")
+    import also
+    import brought
+
+    return brought.NAME, os.getcwd(), open("data.txt").read()
+
+
+@ray.remote
+def surroundings():
+    return here()
+
+
+@ray.remote(runtime_env={"env_vars": {"OF_TASK": "yes", "PYTHONPATH": "/of/the/task"}})
+def env():
+    import os
+    import sys
+
+    import brought
+
+    before = sys.path.index("/of/the/task") < sys.path.index(os.path.dirname(brought.__file__))
+    return os.environ.get("OF_TASK"), os.environ.get("SECRET"), before
 
 
 def on(node, f):
@@ -53,6 +76,7 @@ for i, node in enumerate(nodes):
 
 counter = Counter.remote()
 counts = ray.get([counter.add.remote() for _ in range(10)])
+*env_vars, before = ray.get(env.remote())
 
 print(
     "RESULT",
@@ -63,7 +87,11 @@ print(
             ran=ran,
             moved=all(a and b for a, b in moved),
             counts=counts,
-            env=ray.get(env.remote()),
+            env=env_vars,
+            before=before,
+            driver=[brought.NAME],
+            tasks=ray.get([on(node, surroundings).remote() for node in nodes]),
+            actor=ray.get(counter.surroundings.remote()),
             head=ray.get_runtime_context().get_node_id(),
             data=ray.data.range(1000).sum("id"),
         )
