@@ -33,8 +33,9 @@ class Screen:
         self._status()
 
     def done(self):
+        """The run has ended; the next one's age counts from its own start."""
         self._clear()
-        self.current = None
+        self.current = self.since = None
 
     def _status(self):
         if self.live and self.current:

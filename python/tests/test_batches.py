@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 import ray.data
 from ray.data import ActorPoolStrategy
+from ray.data.aggregate import AggregateFn, Count, Sum
 
 
 def table(n=4):
@@ -180,6 +181,13 @@ def test_columns():
     assert table(1).select_columns(cols=["b"], compute="tasks").take_all() == [{"b": "0"}]
 
 
+def test_columns_of_frames_keep_nan():
+    ds = table(1).add_column("n", lambda frame: np.nan)
+    assert np.isnan(ds.drop_columns(["a"]).take(1)[0]["n"])
+    assert np.isnan(ds.select_columns(["n"]).take(1)[0]["n"])
+    assert ds.drop_columns("a", compute="actors").filter(lambda row: row["n"] > 0).count() == 0
+
+
 def test_map_groups():
     ds = ray.data.from_items([{"k": i % 2, "v": i} for i in range(4)])
     out = ds.groupby("k").map_groups(lambda frame: pd.DataFrame({"k": frame.k[:1], "s": [frame.v.sum()]}))
@@ -193,6 +201,8 @@ def test_groups_of_plain_objects():
     assert groups.sum().take_all() == [(0, 6), (1, 4)]
     assert groups.max(lambda v: -v).take_all() == [(0, 0), (1, -1)]
     assert groups.map_groups(lambda values: [sum(values)]).take_all() == [6, 4]
+    longest = AggregateFn(lambda key: 0, merge=max, accumulate_row=lambda so_far, value: max(so_far, value))
+    assert groups.aggregate(Count(), Sum(), longest).take_all() == [(0, 3, 6, 4), (1, 2, 4, 3)]
 
 
 def test_dtypes_are_numpys_and_frames_stay_frames():

@@ -1,10 +1,14 @@
 """Methods of Dataset that are gone or mean something else, and pipelines."""
 
+import random
+import time
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import ray.data
-from ray.data.aggregate import AggregateFn
+from ray.data.aggregate import AggregateFn, Count, Mean, Sum
 
 
 def test_sort():
@@ -18,6 +22,15 @@ def test_sort():
         rows.sort()
 
 
+def test_order_after_sort():
+    def slow_at_first(value):
+        if value < 2:
+            time.sleep(0.5)  # the other block is done before
+        return value
+
+    assert ray.data.from_items([3, 1, 2, 0], parallelism=2).sort().map(slow_at_first).take_all() == [0, 1, 2, 3]
+
+
 def test_zip_and_union():
     ds = ray.data.range(2)
     assert ds.zip(ds.map(lambda v: -v)).take_all() == [(0, 0), (1, -1)]
@@ -29,6 +42,16 @@ def test_aggregates_of_plain_objects():
     assert (ds.sum(), ds.min(), ds.max(), ds.mean()) == (6, 0, 3, 1.5)
     assert ds.sum(lambda v: v * 2) == 12
     assert ray.data.range_table(4).sum("value") == 6
+
+
+def test_aggregations_of_no_column():
+    assert ray.data.range(4).aggregate(Count(), Sum(), Mean()) == (4, 6, 1.5)
+    assert ray.data.range_table(4).aggregate(Sum("value")) == {"sum(value)": 6}
+
+
+def test_random_shuffle():
+    ds = ray.data.range(8, parallelism=1).random_shuffle(seed=1, num_blocks=4)
+    assert ds.num_blocks() == 4 and ds.take_all() != sorted(ds.take_all()) == list(range(8))
 
 
 def test_aggregate_functions_need_no_name():
@@ -50,6 +73,9 @@ def test_consumption(capsys):
         ds.to_pandas(limit=2)
     assert ray.get(ds.repartition(1).to_pandas_refs())[0]["value"].tolist() == [0, 1, 2]
     assert ray.get(ds.repartition(1).to_arrow_refs())[0].column_names == ["value"]
+    assert ray.get(ds.repartition(1).to_numpy_refs())[0].tolist() == [0, 1, 2]
+    assert ray.get(ray.data.range_tensor(1).to_numpy_refs())[0].tolist() == [[0]]
+    assert ray.get(ray.data.range_table(1).to_numpy_refs())[0]["value"].tolist() == [0]
 
 
 def test_objects_keep_their_type():
@@ -60,7 +86,9 @@ def test_objects_keep_their_type():
 
 def test_schema():
     assert ray.data.range(2).schema() is int
-    assert ray.data.range_table(2).schema().names == ["value"]
+    assert ray.data.range_table(2).schema() == pa.schema([("value", pa.int64())])
+    frames = ray.data.range_table(2).map_batches(lambda frame: frame)
+    assert frames.schema() == (["value"], [np.dtype("int64")]) and frames.schema().names == ["value"]
 
 
 def test_state():
@@ -72,6 +100,33 @@ def test_state():
     assert ds.cache().num_blocks() == ds.num_blocks() == 2
     assert len(ds.get_internal_block_refs()) == 2
     assert ds.size_bytes() > 0
+
+
+@pytest.mark.parametrize(
+    "consume",
+    [
+        lambda ds: ds.count(),
+        lambda ds: ds.size_bytes(),
+        lambda ds: ds.num_blocks(),
+        lambda ds: ds.to_pandas(),
+        lambda ds: ds.to_pandas_refs(),
+        lambda ds: ds.get_internal_block_refs(),
+    ],
+    ids=["count", "size_bytes", "num_blocks", "to_pandas", "to_pandas_refs", "get_internal_block_refs"],
+)
+def test_what_was_executed_is_kept(consume):
+    ds = ray.data.range(4, parallelism=2).map(lambda v: random.random())
+    consume(ds)
+    assert ds.is_fully_executed()
+    rows = ds.take_all()
+    assert ds.map(lambda v: v).take_all() == rows == ds.to_pandas()["value"].tolist()
+
+
+def test_to_modin_and_back():
+    frame = ray.data.range_table(4).to_modin()
+    assert type(frame).__module__.startswith("modin.") and frame["value"].sum() == 6
+    assert ray.data.from_modin(frame).map(lambda row: row["value"]).take_all() == [0, 1, 2, 3]
+    assert ray.data.range(3).to_modin()["value"].tolist() == [0, 1, 2]
 
 
 def test_default_batch_format():
@@ -133,6 +188,11 @@ def test_pipeline_of_shuffled_windows():
 def test_prefetch_blocks(notices, name):
     with pytest.warns(notices.RayAPIWarning, match="prefetch_batches"):
         assert list(getattr(ray.data.range(1), name)(prefetch_blocks=1))
+
+
+def test_to_torch_of_an_iterator(notices):
+    with pytest.warns(notices.RayAPIWarning, match="prefetch_batches"), pytest.raises(ImportError, match="torch"):
+        ray.data.range_table(1).iterator().to_torch(prefetch_blocks=1)
 
 
 def test_iterator():

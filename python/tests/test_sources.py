@@ -7,8 +7,13 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import ray.data
+from ray.data import Datasource, ReadTask
+from ray.data.block import BlockMetadata
+from ray.data.datasource import Reader
 
 
 def test_generated():
@@ -24,6 +29,15 @@ def test_from_items():
     assert ray.data.from_items([{"a": 1}]).take_all() == [{"a": 1}]
     assert ray.data.from_items([{"a": 1}, 2]).take_all() == [{"a": 1}, 2]
     assert ray.data.from_items(list(range(6)), parallelism=3).num_blocks() == 3
+
+
+def test_from_other_libraries():
+    class Samples:  # what is asked of a data set of TensorFlow's
+        def as_numpy_iterator(self):
+            return iter([(1, "a"), (2, "b")])
+
+    assert ray.data.from_tf(Samples()).take_all() == [(1, "a"), (2, "b")]
+    assert ray.data.from_torch([(1, "a"), (2, "b")]).take_all() == [(1, "a"), (2, "b")]
 
 
 def test_text_and_binary(tmp_path):
@@ -58,6 +72,27 @@ def test_read_parquet_bulk(tmp_path):
     assert ray.data.read_parquet_bulk(files, columns=["value"]).sum("value") == 3
 
 
+def test_parquet_metadata(tmp_path):
+    for n in (1, 2):
+        pd.DataFrame({"a": range(n)}).to_parquet(tmp_path / f"{n}.parquet")
+    ds = ray.data.read_parquet(str(tmp_path))
+    assert ds.count() == 3 and ds.size_bytes() > 0 and ds.schema().names == ["a"]
+    assert not ds.is_fully_executed()
+
+
+def test_partitions_are_columns_below_the_folder(tmp_path):
+    folder = tmp_path / "kind=x" / "part=1"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"a": [1]}).to_parquet(folder / "0.parquet")
+    pd.DataFrame({"a": [2]}).to_parquet(folder / "1.parquet")
+    files = [str(p) for p in sorted(folder.iterdir())]
+    for paths in (str(folder), [str(folder)], str(folder.parent), f"{tmp_path}/", files[0], files):
+        names = pq.ParquetDataset(paths[0] if len(paths) == 1 else paths).schema.names
+        assert ray.data.read_parquet(paths).schema().names == names, paths
+    assert ray.data.read_parquet(str(tmp_path)).take(1) == [{"a": 1, "kind": "x", "part": "1"}]
+    assert ray.data.read_parquet_bulk(files).schema().names == ["a"]
+
+
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
 def test_plain_objects_are_written_as_column_value(tmp_path, kind):
     getattr(ray.data.range(3), f"write_{kind}")(str(tmp_path))
@@ -87,8 +122,6 @@ def test_block_path_provider(tmp_path):
 
 
 def test_write_datasource(tmp_path):
-    from ray.data.datasource import Datasource
-
     class ToFile(Datasource):
         def write(self, blocks, ctx, path):
             count = sum(len(b) for b in blocks)
@@ -102,6 +135,30 @@ def test_write_datasource(tmp_path):
     completed = []
     ray.data.range_table(5, parallelism=1).write_datasource(ToFile(), path=str(tmp_path / "n"))
     assert (tmp_path / "n").read_text() == "5" and completed
+
+
+class Prepared(Datasource):
+    def prepare_read(self, parallelism, n):
+        metadata = BlockMetadata(num_rows=n, size_bytes=None, schema=None, input_files=None, exec_stats=None)
+        return [ReadTask(lambda: [pa.table({"a": list(range(n))})], metadata)]
+
+
+class Created(Datasource):
+    def create_reader(self, n):
+        class Numbers(Reader):
+            def estimate_inmemory_data_size(self):
+                return None
+
+            def get_read_tasks(self, parallelism):
+                return [ReadTask(lambda: [list(range(n)), [None]], BlockMetadata(n, None, int, None, None))]
+
+        return Numbers()
+
+
+def test_read_datasource():
+    assert ray.data.read_datasource(Prepared(), n=2, parallelism=1).take_all() == [{"a": 0}, {"a": 1}]
+    assert ray.data.read_datasource(Created(), n=2).take_all() == [0, 1, None]
+    assert ray.data.read_datasource(Created(), n=2).take(1) == [0]
 
 
 def test_set_progress_bars():

@@ -16,6 +16,8 @@ _DEFAULTS = {
     "RAY_DATA_ENABLE_ARROW_BACKED_PANDAS_CONVERSION": "0",
     # DataFrames that functions returned stayed DataFrames: objects, categories and NaN are kept.
     "RAY_DATA_DEFAULT_BATCH_TO_BLOCK_ARROW_FORMAT": "0",
+    # Parquet files' metadata were read first: rows and sizes were known before any data, and blocks followed the files.
+    "RAY_DATA_USE_DATASOURCE_V2": "0",
 }
 
 

@@ -23,12 +23,13 @@ def apply_data(ray_data):
         modules,
         pipelines,
         readers,
+        sources,
         strategies,
         tables,
         writers,
     )
 
     # All are imported, and so hold today's methods, before the first one replaces any.
-    parts = (batches, strategies, datasets, tables, iterators, grouped, writers, readers, context, pipelines, modules)
-    for part in parts:
+    results = (tables, iterators, grouped, writers)
+    for part in (batches, strategies, datasets, *results, sources, readers, context, pipelines, modules):
         part.apply(ray_data)

@@ -1,4 +1,4 @@
-"""`set_progress_bars`, and attributes of DatasetContext that are gone."""
+"""`set_progress_bars`, the order of rows, and attributes of DatasetContext that are gone."""
 
 import sys
 
@@ -15,6 +15,7 @@ _GONE = (
     "optimize_reorder_stages",
     "new_execution_backend",
     "use_streaming_executor",
+    "eager_free",
     "optimizer_enabled",
     "use_legacy_iter_batches",
 )
@@ -29,6 +30,8 @@ def set_progress_bars(enabled):
 
 def apply(ray_data):
     ray_data.set_progress_bars = set_progress_bars
+    # 2.4 kept the order of blocks through a plan with `sort` or `zip`; today `sort` does not ask for it.
+    DataContext.get_current().execution_options.preserve_order = True
     today = DataContext.__setattr__
 
     def setattr_(self, name, value):

@@ -1,6 +1,7 @@
 """Transformations of Dataset with the defaults of Ray 2.4."""
 
 import dataclasses
+import warnings
 
 from ray.data import ActorPoolStrategy, Dataset
 from ray.data._internal.logical.interfaces import LogicalPlan
@@ -62,6 +63,9 @@ def _on_actors(compute):
 
 
 def apply(ray_data):
+    # Ray advises against functions in `filter`; 2.4 had nothing else.
+    warnings.filterwarnings("ignore", message="Use 'expr' instead of 'fn'")
+
     @method(Dataset, "map_batches")
     def _batches(today, self, fn, **options):
         return map_batches(self, fn, **options)
@@ -84,8 +88,10 @@ def apply(ray_data):
 
     @method(Dataset)
     def drop_columns(today, self, cols, *, compute=None, **options):
-        strategies.resolve(compute)
-        return today(self, [cols] if isinstance(cols, str) else cols, **options)
+        names = [cols] if isinstance(cols, str) else cols
+        options |= {"batch_size": None, "batch_format": None, "zero_copy_batch": True}
+        # Today's makes Arrow of DataFrames, and null of NaN.
+        return map_batches(self, lambda block: block.drop(columns=names), compute=compute, **options)
 
     @method(Dataset)
     def select_columns(today, self, cols, *, compute=None, **options):
@@ -104,6 +110,11 @@ def apply(ray_data):
             return today(self, key, descending, **options)
         keyed = _map(self, lambda row: {_SORT_KEY: pack(key(row_in(row))), **row})
         return _drop(today(keyed, _SORT_KEY, descending, **options), [_SORT_KEY])
+
+    @method(Dataset)
+    def random_shuffle(today, self, *, seed=None, num_blocks=None, **options):
+        shuffled = today(self, seed=seed, **options)
+        return shuffled if num_blocks is None else shuffled.repartition(num_blocks)
 
     @method(Dataset)
     def zip(today, self, *others):

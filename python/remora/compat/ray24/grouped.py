@@ -7,6 +7,7 @@ from ray.data.grouped_data import GroupedData
 from . import batches, strategies
 from .patching import method
 from .plain import PLAIN, pack, row_in, row_out
+from .tables import of_objects
 
 _KEY = "__group_key__"
 _map = Dataset.map
@@ -22,6 +23,9 @@ class PlainGroups:
 
     def count(self):
         return _tuples(_groupby(self._rows, _KEY).count())
+
+    def aggregate(self, *aggregations):
+        return _tuples(_groupby(self._rows, _KEY).aggregate(*map(of_objects, aggregations)))
 
     def map_groups(self, fn, *, compute=None, batch_format="default", **options):
         compute = strategies.resolve(compute)
@@ -47,6 +51,10 @@ def _tuples(ds):
     return _map(ds, lambda row: row_out(tuple(row_in({PLAIN: v}) for v in row.values())))
 
 
+def _without_key(row):
+    return {name: value for name, value in row.items() if name != _KEY} if _KEY in row else row
+
+
 def _aggregate(name):
     def aggregate(self, on=None, *args, **options):
         return self._aggregate(name, on, *args, **options)
@@ -68,7 +76,7 @@ def apply(ray_data):
         names = ("accumulate_block", "finalize")
         options.update(zip(names, args, strict=False))
         if accumulate_row is not None:
-            options["accumulate_row"] = lambda total, row: accumulate_row(total, row_in(row))
+            options["accumulate_row"] = lambda total, row: accumulate_row(total, row_in(_without_key(row)))
         today(self, init=init, merge=merge, name=name or "aggregate", **options)
 
     @method(GroupedData)

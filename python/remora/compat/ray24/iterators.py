@@ -14,6 +14,7 @@ def apply(ray_data):
         _iter_batches(cls)
         for name in ("iter_torch_batches", "iter_tf_batches", "to_tf"):
             _prefetching(cls, name)
+    _prefetching(DataIterator, "to_torch")
 
     @method(DataIterator)
     def iter_rows(today, self, **options):
@@ -23,10 +24,11 @@ def apply(ray_data):
 
 def _iter_batches(cls):
     @method(cls)
-    def iter_batches(today, self, *, batch_format="default", **options):
+    def iter_batches(today, self, *, batch_format="default", _collate_fn=None, **options):
         drop(options, PREFETCH)
         batch_format = check_format(batch_format)
-        return (batch_in(b, batch_format) for b in today(self, batch_format=None, **options))
+        found = (batch_in(b, batch_format) for b in today(self, batch_format=None, **options))
+        return found if _collate_fn is None else map(_collate_fn, found)
 
 
 def _prefetching(cls, name):

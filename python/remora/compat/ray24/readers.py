@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from ray.data import Dataset, read_api
 from ray.data._internal.datasource.range_datasource import RangeDatasource
+from ray.data.datasource import Partitioning
 
 from .notices import drop
 from .patching import function
 from .plain import PLAIN, PLAIN_IN_TABLE, TENSOR, pack, row_out
+from .sources import adapt
 
 _GONE = {
     "meta_provider": "`meta_provider` has no meaning any more, Ray finds files and sizes itself. Remove it.",
@@ -21,10 +23,8 @@ _RENAMED = {
     "read_numpy": ("data", TENSOR),
     "from_numpy": ("data", TENSOR),
     "from_numpy_refs": ("data", TENSOR),
-    "from_torch": ("item", PLAIN),
 }
 _READERS = (
-    "read_parquet",
     "read_csv",
     "read_json",
     "read_images",
@@ -32,11 +32,11 @@ _READERS = (
     "read_webdataset",
     "read_mongo",
     "read_sql",
-    "read_datasource",
     *_RENAMED,
 )
 _rename = Dataset.rename_columns
 _map = Dataset.map
+_read_parquet = read_api.read_parquet
 
 
 def _arguments(options):
@@ -59,7 +59,7 @@ def range_table(n, *, parallelism=-1):
 
 def read_parquet_bulk(paths, **options):
     """`read_parquet`: Ray no longer looks into every file first, which was what "bulk" left out."""
-    return read_api.read_parquet(paths, **_arguments(options))
+    return _read_parquet(paths, **{"partitioning": None, **_arguments(options)})
 
 
 def apply(ray_data):
@@ -74,12 +74,33 @@ def apply(ray_data):
     def range_tensor(today, n, *, shape=(1,), parallelism=-1, **options):
         return _generated(n, "tensor", TENSOR, options.pop("override_num_blocks", parallelism), tensor_shape=shape)
 
+    @function(ray_data, "read_parquet")
+    def read_parquet(today, paths, **options):
+        # Partitions were looked for below a folder that was asked for, not in its own address.
+        alone = [paths] if isinstance(paths, str) else list(paths)
+        if len(alone) == 1:
+            scheme = Partitioning("hive", base_dir=alone[0], filesystem=options.get("filesystem"))
+            options.setdefault("partitioning", scheme)
+        return today(paths, **_arguments(options))
+
+    @function(ray_data, "read_datasource")
+    def read_datasource(today, datasource, **options):
+        return today(adapt(datasource), **_arguments(options))
+
     @function(ray_data, "from_items")
     def from_items(today, items, **options):
         # Mixtures were blocks of plain objects.
         tables = all(isinstance(i, Mapping) for i in items) or all(isinstance(i, np.ndarray) for i in items)
         rows = [row_out(i) if tables else {PLAIN: pack(i)} for i in items]
         return today(rows, **_arguments(options))
+
+    @function(ray_data, "from_torch")
+    def from_torch(today, dataset):
+        return ray_data.from_items(list(dataset))
+
+    @function(ray_data, "from_tf")
+    def from_tf(today, dataset):
+        return ray_data.from_items(list(dataset.as_numpy_iterator()))
 
     @function(ray_data, "read_binary_files")
     def read_binary_files(today, paths, *, include_paths=False, output_arrow_format=False, **options):

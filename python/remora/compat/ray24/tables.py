@@ -1,8 +1,13 @@
 """Consumption, aggregation, state and the lost methods of Dataset as in Ray 2.4."""
 
+from collections import namedtuple
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from ray.data import Dataset
+from ray.data._internal.logical.operators import InputData
+from ray.data.aggregate import AggregateFnV2, Count
 from ray.data.dataset import MaterializedDataset
 
 from . import batches
@@ -12,7 +17,9 @@ from .patching import method
 from .plain import PLAIN, PLAIN_IN_TABLE, TENSOR, row_in, unpack
 
 _map_batches = Dataset.map_batches
+_materialize = Dataset.materialize
 _schema = Dataset.schema
+PandasBlockSchema = namedtuple("PandasBlockSchema", ["names", "types"])
 PREFETCH = {"prefetch_blocks": "`prefetch_blocks` has no meaning any more; write `prefetch_batches=…`."}
 
 
@@ -24,6 +31,24 @@ def as_table(ds):
 def _table_of(block):
     names = block.column_names if hasattr(block, "column_names") else block.columns
     return batches.batch_in(block, "pandas") if list(names) == [PLAIN] else block
+
+
+def keep(ds):
+    """Executes `ds` now; what is derived from it later starts from its blocks, as in 2.4."""
+    if not isinstance(ds, MaterializedDataset) and not is_kept(ds):
+        done = _materialize(ds)
+        ds._logical_plan, ds._cache, ds._in_stats = done._logical_plan, done._cache, done._in_stats
+
+
+def is_kept(ds):
+    return isinstance(ds._logical_plan.dag, InputData)
+
+
+def of_objects(aggregation):
+    """Turns an aggregation of no column, such as Sum(), to the plain objects; not a copy, its parts are bound to it."""
+    if isinstance(aggregation, AggregateFnV2) and not isinstance(aggregation, Count):
+        aggregation._target_col_name = aggregation._target_col_name or PLAIN
+    return aggregation
 
 
 def apply(ray_data):
@@ -54,27 +79,39 @@ def _consumption():
 
     @method(Dataset)
     def to_pandas(today, self, limit=None):
+        keep(self)
         frame = today(self, limit)
         if list(frame.columns) == [PLAIN]:
             return pd.DataFrame({PLAIN_IN_TABLE: [unpack(v) for v in frame[PLAIN].tolist()]})
         return batches.nanoseconds(frame)
 
-    for name in ("to_pandas_refs", "to_arrow_refs", "to_numpy_refs", "to_modin", "to_dask", "to_spark"):
+    @method(Dataset)
+    def to_numpy_refs(today, self, *, column=None):
+        keep(self)
+        if column is None:
+            column = {(PLAIN,): PLAIN_IN_TABLE, (TENSOR,): TENSOR}.get(tuple(self.columns() or ()))
+        return today(as_table(self) if is_plain(self) else self, column=column)
+
+    for name in ("to_pandas_refs", "to_arrow_refs", "to_modin", "to_dask", "to_spark"):
         _exported(name)
 
     @method(Dataset)
     def schema(today, self, fetch_if_missing=True):
         schema = today(self, fetch_if_missing)
-        if schema is None or list(schema.names) != [PLAIN]:
-            return schema
-        first = self.take(1)
-        return type(first[0]) if first else None
+        if schema is None:
+            return None
+        if list(schema.names) == [PLAIN]:
+            first = self.take(1)
+            return type(first[0]) if first else None
+        schema = schema.base_schema
+        return schema if isinstance(schema, pa.Schema) else PandasBlockSchema(list(schema.names), list(schema.types))
 
 
 def _exported(name):
     @method(Dataset, name)
     def exported(today, self, *args, **options):
-        return today(as_table(self), *args, **options)
+        keep(self)
+        return today(as_table(self) if is_plain(self) else self, *args, **options)
 
 
 def _aggregation():
@@ -83,8 +120,10 @@ def _aggregation():
 
     @method(Dataset)
     def aggregate(today, self, *aggregations):
-        result = today(self, *aggregations)
-        return tuple(result.values()) if isinstance(result, dict) and is_plain(self) else result
+        if not is_plain(self):
+            return today(self, *aggregations)
+        result = today(self, *map(of_objects, aggregations))
+        return tuple(result.values()) if isinstance(result, dict) else result
 
 
 def _aggregate(name):
@@ -98,15 +137,24 @@ def _aggregate(name):
 
 
 def _state():
+    for name in ("count", "size_bytes"):
+        _measured(name)
+
     @method(Dataset)
     def num_blocks(today, self):
         if isinstance(self, MaterializedDataset):
             return today(self)
-        # The number is known only after execution today; the result is kept for what comes next.
+        # The number is known only after execution today.
+        keep(self)
         return len(self._execute().block_refs)
 
+    @method(Dataset)
+    def get_internal_block_refs(today, self):
+        keep(self)
+        return today(self)
+
     def is_fully_executed(self):
-        return isinstance(self, MaterializedDataset) or self._has_computed_output()
+        return isinstance(self, MaterializedDataset) or is_kept(self)
 
     def default_batch_format(self):
         names = list(_schema(self).names)
@@ -129,6 +177,14 @@ def _state():
     Dataset.dataset_format = dataset_format
     Dataset.cache = lambda self: self.materialize()
     Dataset.lazy = lambda self: self
+
+
+def _measured(name):
+    @method(Dataset, name)
+    def measured(today, self):
+        if self._logical_plan.dag.input_dependencies:  # more than a read, of which Ray may know it without the data
+            keep(self)
+        return today(self)
 
 
 def _lost():
