@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -42,6 +43,9 @@ type Cluster interface {
 	Run(ctx context.Context, d Driver) (Process, error)
 	// Process returns a driver that Run started earlier; NotFound.
 	Process(ctx context.Context, driverID string) (Process, error)
+	// Dial connects to the unix socket whose path a driver finds in the
+	// environment variable REMORA_SOCKET, if it listens there. Unavailable if not.
+	Dial(ctx context.Context, driverID string) (net.Conn, error)
 	Nodes(ctx context.Context) ([]Node, error)
 	// Stop ends all processes and removes every trace of the cluster: processes
 	// (those that detached themselves too), sockets, ports, shared memory, files.
@@ -79,6 +83,7 @@ type Runtime struct {
 	Name   string            // "Ray2.60"
 	Dir    string            // root of the environment
 	Python string            // absolute path of its interpreter
+	Own    string            // folder with Remora's own Python, the package remora; "" where nothing needs it
 	Env    map[string]string // to set for processes that use it, Path not included
 	// Path are folders of modules that programs see before the runtime's own.
 	Path []string

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	remora "github.com/remora-project/remora"
@@ -14,7 +15,7 @@ import (
 
 // bootDir is the folder in a layer that goes on PYTHONPATH; the rest of the
 // layer is imported by what is in it.
-const bootDir = "remora/boot"
+const bootDir = "remora/boot/path"
 
 // layerBuilder is part of every layer's key, as builder is of a runtime's.
 const layerBuilder = "1"
@@ -51,6 +52,45 @@ func (c *Cache) layer(ctx context.Context, runtime, interpreter string, py pytho
 		return "", asError(op, runtime, err)
 	}
 	return key, nil
+}
+
+// own gives a runtime Remora's own Python.
+func (c *Cache) own(ctx context.Context, rt *remora.Runtime, py python, progress func(string)) error {
+	if rt.Own != "" {
+		return nil
+	}
+	layer, err := c.layer(ctx, rt.Name, rt.Python, py, progress)
+	if err == nil {
+		rt.Own = filepath.Join(c.dir, layer)
+		rt.Locks = append(slices.Clone(rt.Locks), c.usedPath(layer))
+	}
+	return err
+}
+
+// WithOwn returns the cache as one whose runtimes all have Remora's own Python
+// (remora.Runtime.Own), which otherwise those only have that need it to run a
+// script.
+func (c *Cache) WithOwn() remora.Runtimes { return withOwn{c} }
+
+type withOwn struct{ *Cache }
+
+func (c withOwn) Ensure(ctx context.Context, name string, progress func(string)) (remora.Runtime, error) {
+	return c.Overlay(ctx, name, nil, progress)
+}
+
+func (c withOwn) Overlay(ctx context.Context, name string, requirements []string, progress func(string)) (remora.Runtime, error) {
+	if progress == nil {
+		progress = func(string) {}
+	}
+	rt, err := c.Cache.Overlay(ctx, name, requirements, progress)
+	if err != nil {
+		return rt, err
+	}
+	py, err := c.pythons.choose(ctx)
+	if err == nil {
+		err = c.own(ctx, &rt, py, progress)
+	}
+	return rt, err
 }
 
 // layerManifest describes a layer; it is the file manifestName in its root.

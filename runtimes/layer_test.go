@@ -42,7 +42,7 @@ func TestLayer(t *testing.T) {
 		t.Fatalf("layers %v, want one", all)
 	}
 	layer := all[0]
-	boot := filepath.Join(layer, "remora", "boot")
+	boot := filepath.Join(layer, "remora", "boot", "path")
 	if rt.Dir != plain.Dir || rt.Python != plain.Python || rt.Name != "Tiny0" || plain.Name != "Tiny1" {
 		t.Errorf("the runtimes are %+v and %+v", rt, plain)
 	}
@@ -57,6 +57,10 @@ func TestLayer(t *testing.T) {
 		t.Errorf("locks are %v and %v", rt.Locks, plain.Locks)
 	}
 
+	both, err := c.WithOwn().Ensure(t.Context(), "Tiny1", nil)
+	if err != nil || both.Own != layer || both.Env["PYTHONPATH"] != "" || strings.Join(both.Locks, " ") != env+" "+used {
+		t.Errorf("with its own Python the runtime is %+v, %v", both, err)
+	}
 	over, err := c.Overlay(t.Context(), "Tiny0", []string{"app"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +134,7 @@ print(json.dumps(dict(
 	if err := json.Unmarshal([]byte(python3(t, rt, code, "LAYER="+layer)), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Sitecustomize != filepath.Join(layer, "remora/boot/sitecustomize.py") || got.Hook != filepath.Join(layer, "remora/boot/hook.py") ||
+	if got.Sitecustomize != filepath.Join(layer, "remora/boot/path/sitecustomize.py") || got.Hook != filepath.Join(layer, "remora/boot/hook.py") ||
 		!strings.HasPrefix(got.Cached, filepath.Join(layer, "remora/boot/__pycache__/")) || got.Armed != 1 {
 		t.Errorf("in a process there is %+v", got)
 	}
@@ -167,7 +171,7 @@ func TestLayerTogether(t *testing.T) {
 				return
 			}
 			var m layerManifest
-			if err := loadManifest(filepath.Dir(filepath.Dir(rt.Env["PYTHONPATH"])), &m); err != nil {
+			if err := loadManifest(rt.Own, &m); err != nil {
 				t.Error(err)
 			}
 			mu.Lock()

@@ -141,13 +141,11 @@ func (c *Cache) runtime(ctx context.Context, name, key string, py python, progre
 		Locks:  []string{c.usedPath(key)},
 	}
 	if api := c.catalog[name].rayAPI; api != "" {
-		layer, err := c.layer(ctx, name, rt.Python, py, progress)
-		if err != nil {
+		if err := c.own(ctx, &rt, py, progress); err != nil {
 			return remora.Runtime{}, err
 		}
 		rt.Env["REMORA_RAY_API"] = api
-		rt.Env["PYTHONPATH"] = filepath.Join(c.dir, layer, filepath.FromSlash(bootDir))
-		rt.Locks = append(rt.Locks, c.usedPath(layer))
+		rt.Env["PYTHONPATH"] = filepath.Join(rt.Own, filepath.FromSlash(bootDir))
 	}
 	return rt, nil
 }

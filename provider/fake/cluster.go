@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,6 +67,11 @@ func (c *cluster) Process(_ context.Context, driverID string) (remora.Process, e
 		return p, nil
 	}
 	return nil, remora.NotFoundf("fake: driver", driverID, "no driver %q was started in this cluster", driverID)
+}
+
+// Dial implements remora.Cluster.
+func (c *cluster) Dial(ctx context.Context, driverID string) (net.Conn, error) {
+	return supervise.DialDriver(ctx, c.dir, driverID)
 }
 
 // Nodes implements remora.Cluster.

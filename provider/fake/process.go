@@ -37,7 +37,8 @@ func (s *state) start(d remora.Driver) *process {
 	if err == nil {
 		cmd := exec.Command(d.Argv[0], d.Argv[1:]...)
 		cmd.Dir = dir
-		cmd.Env = supervise.Environ(s.spec.ID, supervise.BaseEnv(s.spec.ID, s.dir), s.spec.Runtime.Environment(), s.spec.Env, d.Env)
+		cmd.Env = supervise.Environ(s.spec.ID, supervise.BaseEnv(s.spec.ID, s.dir), s.spec.Runtime.Environment(), s.spec.Env, d.Env,
+			map[string]string{supervise.SocketVariable: supervise.DriverSocket(s.dir, d.ID)})
 		cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, tail)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		cmd.WaitDelay = drainTimeout

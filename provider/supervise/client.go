@@ -102,6 +102,33 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 	return st, c.call(ctx, "GET", "/v1/status", nil, &st)
 }
 
+// SocketVariable names the variable by which a driver learns where to listen;
+// see remora.Cluster.Dial.
+const SocketVariable = "REMORA_SOCKET"
+
+// DriverSocket is where a driver of the cluster in dir listens, if it does. It
+// is short, see RunDir.
+func DriverSocket(dir, driverID string) string {
+	return filepath.Join(dir, "d-"+shortHash(driverID)[:8])
+}
+
+// Dial implements remora.Cluster.
+func (c *Cluster) Dial(ctx context.Context, driverID string) (net.Conn, error) {
+	return DialDriver(ctx, c.dir, driverID)
+}
+
+// DialDriver connects to a driver of the cluster in dir.
+func DialDriver(ctx context.Context, dir, driverID string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", DriverSocket(dir, driverID))
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, remora.Unavailablef("supervise: dial", driverID, "driver %s does not listen: %w", driverID, err)
+	}
+	return conn, nil
+}
+
 // Env is the environment that every process of the cluster has.
 func (c *Cluster) Env() (map[string]string, error) {
 	s, err := readSpec(c.dir)

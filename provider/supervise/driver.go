@@ -3,7 +3,6 @@ package supervise
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -84,7 +83,7 @@ func (dr *driver) exec(s *supervisor) (*output, error) {
 	}
 	defer stderr.Close()
 
-	env := Environ(s.spec.ID, s.spec.Env, d.Env)
+	env := Environ(s.spec.ID, s.spec.Env, d.Env, map[string]string{SocketVariable: DriverSocket(s.dir, d.ID)})
 	dr.proc, err = s.children.start(d.Argv, env, dir, []*os.File{null, stdout, stderr})
 	if err != nil {
 		stdout.Close()
@@ -239,7 +238,7 @@ func (o *output) drain() {
 		o.extend(r)
 	}
 	o.wg.Wait()
-	if err := o.log.to.Close(); err != nil {
+	if err := o.log.close(); err != nil {
 		o.notes = append(o.notes, logNote(err))
 	}
 }
@@ -250,28 +249,4 @@ func logNote(err error) string {
 		return e.Message()
 	}
 	return err.Error()
-}
-
-// mixer brings stdout and stderr into one log in the order in which they
-// arrive: two writers of their own would sort a traceback before the line that
-// was printed ahead of it. A line that one of them has begun ends where the
-// other one speaks.
-type mixer struct {
-	to io.WriteCloser
-
-	mu   sync.Mutex
-	open *os.File // whose line is unfinished; nil if none is
-}
-
-func (m *mixer) write(from *os.File, p []byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.open != nil && m.open != from {
-		m.to.Write([]byte{'\n'})
-	}
-	m.to.Write(p)
-	m.open = from
-	if p[len(p)-1] == '\n' {
-		m.open = nil
-	}
 }

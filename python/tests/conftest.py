@@ -8,7 +8,7 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BOOT = str(ROOT / "remora" / "boot")
+BOOT = str(ROOT / "remora" / "boot" / "path")
 # Workers unpickle classes of test modules by their names.
 TESTS = str(ROOT / "tests")
 

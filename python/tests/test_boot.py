@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import sys
 
-BOOT = str(pathlib.Path(__file__).resolve().parents[1] / "remora" / "boot")
+BOOT = str(pathlib.Path(__file__).resolve().parents[1] / "remora" / "boot" / "path")
 
 
 def python(code, tmp_path, api="2.4"):

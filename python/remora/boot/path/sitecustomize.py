@@ -1,7 +1,8 @@
 """Python imports this at start when its folder is on PYTHONPATH, in the driver and in every worker.
 
 It arms what the environment asks for and then runs the sitecustomize that Python would have run without us, so a user's
-own keeps working. A .pth file would need to write into the environment, which several runs share.
+own keeps working. A .pth file would need to write into the environment, which several runs share. The folder holds nothing
+else: its names come before those of the user's modules.
 """
 
 import os
@@ -13,7 +14,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 def _arm():
     if os.environ.get("REMORA_RAY_API") != "2.4":
         return
-    parent = os.path.dirname(os.path.dirname(_HERE))
+    parent = os.path.dirname(os.path.dirname(os.path.dirname(_HERE)))
     if parent not in sys.path:
         sys.path.append(parent)
     from remora.boot.hook import install
