@@ -68,3 +68,42 @@ type Page struct {
 	After Cursor
 	Limit int // at least 1
 }
+
+// SessionStore keeps sessions and statements, under the rules of Store.
+type SessionStore interface {
+	// CreateSession stores a new session and its tags. admit is called inside the
+	// transaction with the number of sessions that are not closed; an error
+	// refuses the session. AlreadyExists if the id is taken, before admit.
+	CreateSession(ctx context.Context, s Session, arn string, tags map[string]string, admit func(open int) error) error
+	// Session returns one session; NotFound.
+	Session(ctx context.Context, id string) (Session, error)
+	// ListSessions returns sessions, newest first. With tags, only sessions that
+	// carry every one of them.
+	ListSessions(ctx context.Context, tags map[string]string, p Page) ([]Session, Cursor, error)
+	// OpenSessions returns every session that is not closed, oldest first.
+	OpenSessions(ctx context.Context) ([]Session, error)
+	// ChangeSession loads a session, applies change and stores the result. Where
+	// the state changes, WrongState unless SessionState.CanBecome allows it. An
+	// error from change is returned and nothing is stored. ID, Plan, CreatedOn and
+	// Document never change, and Closed never goes back.
+	ChangeSession(ctx context.Context, id string, change func(*Session) error) (Session, error)
+	// DeleteSession removes a session with its statements and the tags of arn.
+	// check is called inside the transaction; an error keeps the session. NotFound.
+	DeleteSession(ctx context.Context, id, arn string, check func(Session) error) error
+
+	// CreateStatement stores a statement as WAITING with the session's next id,
+	// the first being 1. admit is called inside the transaction with the session
+	// and the number of its statements that have not ended. NotFound.
+	CreateStatement(ctx context.Context, sessionID, code string, admit func(s Session, open int) error) (Statement, error)
+	// Statement returns one statement; NotFound, also if the session is.
+	Statement(ctx context.Context, sessionID string, id int) (Statement, error)
+	// ListStatements returns a session's statements in the order of their ids, at
+	// constant cost per page. A session that is not there has none.
+	ListStatements(ctx context.Context, sessionID string, p Page) ([]Statement, Cursor, error)
+	// OpenStatements returns a session's statements that have not ended, in the
+	// order of their ids.
+	OpenStatements(ctx context.Context, sessionID string) ([]Statement, error)
+	// ChangeStatement is ChangeSession for a statement, of which SessionID, ID and
+	// Code never change.
+	ChangeStatement(ctx context.Context, sessionID string, id int, change func(*Statement) error) (Statement, error)
+}

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(childRole) {
 	case "writes":
 		writeForEver(os.Args[1])
+	case "keeps sessions":
+		keepSessionsForEver(os.Args[1])
 	case "fills":
 		fillDisk(os.Args[1])
 	default:
@@ -74,38 +76,14 @@ func writeForEver(path string) {
 func TestNothingReportedIsLostByKill9(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "remora.db")
 	created, failed := make(map[string]bool), make(map[string]bool)
-	for range 10 {
-		cmd := child("writes", path)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
+	killAgainAndAgain(t, "writes", path, func(word, id string) {
+		switch word {
+		case "created":
+			created[id] = true
+		case "failed":
+			failed[id] = true
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(out)
-		for n, end := 0, 1+rand.IntN(400); ; n++ {
-			if n == end {
-				cmd.Process.Kill()
-			}
-			line, err := lines.ReadString('\n')
-			if err == io.EOF {
-				break // a line without its end does not count
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			switch word, id, _ := strings.Cut(strings.TrimSpace(line), " "); word {
-			case "created":
-				created[id] = true
-			case "failed":
-				failed[id] = true
-			}
-		}
-		if err := cmd.Wait(); err == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-			t.Fatalf("the writing process ended otherwise than by SIGKILL: %v", err)
-		}
-	}
+	})
 
 	s := open(t, path)
 	stored := make(map[string]remora.RunState)
@@ -138,6 +116,40 @@ func TestNothingReportedIsLostByKill9(t *testing.T) {
 	}
 	intact(t, s)
 	t.Logf("%d runs and %d changes reported before 10 kills", len(created), len(failed))
+}
+
+// killAgainAndAgain starts ten children in turn, kills each after some lines, and
+// calls reported for all that they wrote: a word and the rest of the line.
+func killAgainAndAgain(t *testing.T, role, path string, reported func(word, rest string)) {
+	t.Helper()
+	for range 10 {
+		cmd := child(role, path)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		for n, end := 0, 1+rand.IntN(400); ; n++ {
+			if n == end {
+				cmd.Process.Kill()
+			}
+			line, err := lines.ReadString('\n')
+			if err == io.EOF {
+				break // a line without its end does not count
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			reported(word, rest)
+		}
+		if err := cmd.Wait(); err == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Fatalf("the writing process ended otherwise than by SIGKILL: %v", err)
+		}
+	}
 }
 
 func intact(t *testing.T, s *Store) {

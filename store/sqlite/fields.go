@@ -8,8 +8,9 @@ import (
 	"github.com/remora-project/remora"
 )
 
-// The member names below, and those of remora.RunPlan, Command and Outcome, are
-// part of the file format: a member may be added, none renamed.
+// The member names below, and those of remora.RunPlan, Command, Outcome,
+// SessionPlan and Output, are part of the file format: a member may be added,
+// none renamed.
 
 // jobFields is what the table jobs keeps of a Job in its column fields.
 type jobFields struct {
@@ -97,6 +98,67 @@ func runAsStored(r remora.Run) remora.Run {
 		r.Outcome = &outcome
 	}
 	return r
+}
+
+// sessionFields is what the table sessions keeps of a Session in its column
+// fields.
+type sessionFields struct {
+	Plan          remora.SessionPlan `json:"plan"`
+	CreatedOn     time.Time          `json:"createdOn,omitzero"`
+	CompletedOn   time.Time          `json:"completedOn,omitzero"`
+	ExecutionTime time.Duration      `json:"executionTime,omitempty"`
+	DPUSeconds    float64            `json:"dpuSeconds,omitempty"`
+	ErrorMessage  string             `json:"errorMessage,omitempty"`
+}
+
+func encodeSession(v remora.Session) (string, error) {
+	return encode("session", v.ID, sessionFields{v.Plan, asStored(v.CreatedOn), asStored(v.CompletedOn),
+		v.ExecutionTime, v.DPUSeconds, v.ErrorMessage})
+}
+
+// scanSession reads sessionColumns.
+func scanSession(row scanner) (seq int64, v remora.Session, err error) {
+	var text string
+	var handle, document []byte
+	if err := row.Scan(&seq, &v.ID, &v.State, &v.Closed, &text, &handle, &document); err != nil {
+		return 0, remora.Session{}, err
+	}
+	var f sessionFields
+	if err := decode("session", v.ID, text, &f); err != nil {
+		return 0, remora.Session{}, err
+	}
+	return seq, remora.Session{ID: v.ID, State: v.State, Closed: v.Closed, Plan: f.Plan, CreatedOn: f.CreatedOn,
+		CompletedOn: f.CompletedOn, ExecutionTime: f.ExecutionTime, DPUSeconds: f.DPUSeconds,
+		ErrorMessage: f.ErrorMessage, Handle: handle, Document: document}, nil
+}
+
+// statementFields is what the table statements keeps of a Statement in its
+// column fields.
+type statementFields struct {
+	Output      *remora.Output `json:"output,omitempty"`
+	Progress    float64        `json:"progress,omitempty"`
+	StartedOn   time.Time      `json:"startedOn,omitzero"`
+	CompletedOn time.Time      `json:"completedOn,omitzero"`
+}
+
+func encodeStatement(st remora.Statement) (string, error) {
+	return encode("statement of", st.SessionID,
+		statementFields{st.Output, st.Progress, asStored(st.StartedOn), asStored(st.CompletedOn)})
+}
+
+// scanStatement reads statementColumns, and what else is in the row.
+func scanStatement(row scanner, sessionID string, more ...any) (remora.Statement, error) {
+	st := remora.Statement{SessionID: sessionID}
+	var text string
+	if err := row.Scan(append([]any{&st.ID, &st.State, &st.Code, &text}, more...)...); err != nil {
+		return remora.Statement{}, err
+	}
+	var f statementFields
+	if err := decode("statement of", sessionID, text, &f); err != nil {
+		return remora.Statement{}, err
+	}
+	st.Output, st.Progress, st.StartedOn, st.CompletedOn = f.Output, f.Progress, f.StartedOn, f.CompletedOn
+	return st, nil
 }
 
 // asStored is t as it comes back: in UTC and without the monotonic reading,

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
-	"maps"
-	"slices"
 
 	"github.com/remora-project/remora"
 )
@@ -56,15 +54,11 @@ func (s *Store) Jobs(ctx context.Context, names []string) ([]remora.Job, error) 
 }
 
 func (s *Store) ListJobs(ctx context.Context, tags map[string]string, p remora.Page) ([]remora.Job, remora.Cursor, error) {
-	pairs := make([][2]string, 0, len(tags))
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		pairs = append(pairs, [2]string{key, tags[key]})
-	}
-	wanted, err := json.Marshal(pairs)
+	wanted, err := encodeWanted(tags)
 	if err != nil {
-		return nil, "", remora.Internalf("store: list jobs", "", "encode the tags: %w", err)
+		return nil, "", err
 	}
-	found, err := newPage[remora.Job](listing("jobs", string(wanted)), p.Limit)
+	found, err := newPage[remora.Job](listing("jobs", wanted), p.Limit)
 	if err != nil {
 		return nil, "", err
 	}
@@ -76,12 +70,8 @@ func (s *Store) ListJobs(ctx context.Context, tags map[string]string, p remora.P
 		seq, j, err := scanJob(row)
 		found.add(seq, j)
 		return err
-	}, `SELECT `+jobColumns+` FROM jobs AS j
-		WHERE j.seq > ? AND NOT EXISTS (
-			SELECT 1 FROM json_each(?) AS wanted WHERE NOT EXISTS (
-				SELECT 1 FROM tags AS t
-				WHERE t.arn = j.arn AND t.key = wanted.value ->> 0 AND t.value = wanted.value ->> 1))
-		ORDER BY j.seq LIMIT ?`, after, string(wanted), found.limit+1)
+	}, `SELECT `+jobColumns+` FROM jobs AS j WHERE j.seq > ? AND `+carriesWanted("j.arn")+`
+		ORDER BY j.seq LIMIT ?`, after, wanted, found.limit+1)
 	if err != nil {
 		return nil, "", err
 	}

@@ -168,8 +168,8 @@ func (x *tx) countOpen(job string) (active, waiting int, err error) {
 }
 
 func (x *tx) insertRun(r remora.Run) error {
-	if err := known(r); err != nil {
-		return err
+	if !known(r.State, remora.Waiting, remora.Starting, remora.Running, remora.Stopping) {
+		return remora.Internalf("store", r.ID, "job run %s cannot be stored in state %q: there is no such state", r.ID, r.State)
 	}
 	fields, err := encodeRun(r)
 	if err != nil {
@@ -193,15 +193,13 @@ func (x *tx) updateRun(seq int64, r remora.Run) error {
 		string(r.State), !r.State.Ended(), fields, raw(r.Handle), raw(r.Document), seq)
 }
 
-// known refuses to begin a run in a state that does not exist, the empty one
-// above all: nothing could ever end it.
-func known(r remora.Run) error {
-	open := []remora.RunState{remora.Waiting, remora.Starting, remora.Running, remora.Stopping}
-	leadsTo := func(s remora.RunState) bool { return s == r.State || s.CanBecome(r.State) }
-	if slices.ContainsFunc(open, leadsTo) {
-		return nil
-	}
-	return remora.Internalf("store", r.ID, "job run %s cannot be stored in state %q: there is no such state", r.ID, r.State)
+// known reports whether there is a state s, given all those that are not ends.
+// What is stored in another one, the empty one above all, could never be ended.
+func known[S interface {
+	comparable
+	CanBecome(S) bool
+}](s S, open ...S) bool {
+	return slices.ContainsFunc(open, func(o S) bool { return o == s || o.CanBecome(s) })
 }
 
 func noRun(job, id string) error {

@@ -1,4 +1,4 @@
-// Package sqlite keeps jobs, runs and tags in one SQLite file.
+// Package sqlite keeps jobs, runs, sessions and tags in one SQLite file.
 //
 // All changes go through one connection, see writer; reads have connections of
 // their own and, in WAL mode, neither wait for a writer nor hold one up.
@@ -26,7 +26,7 @@ type Options struct {
 	Now remora.Clock // time.Now if nil
 }
 
-// Store is a remora.Store on a SQLite file.
+// Store is a remora.Store and a remora.SessionStore on a SQLite file.
 //
 // The functions that callers pass in (admit, change) run inside the write
 // transaction, on the caller's own goroutine. While one runs, no other change
@@ -39,7 +39,10 @@ type Store struct {
 	close  func() error
 }
 
-var _ remora.Store = (*Store)(nil)
+var (
+	_ remora.Store        = (*Store)(nil)
+	_ remora.SessionStore = (*Store)(nil)
+)
 
 // readers is how many reads run at the same time. A page of a listing takes
 // well under a millisecond, so more would only hold more page caches.

@@ -2,6 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/remora-project/remora"
 )
 
 const selectTags = `SELECT key, value FROM tags WHERE arn = ?`
@@ -48,4 +53,27 @@ func (x *tx) putTags(arn string, tags map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// encodeWanted writes the tags that a listing is restricted to: the same text
+// for the same tags.
+func encodeWanted(tags map[string]string) (string, error) {
+	pairs := make([][2]string, 0, len(tags))
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		pairs = append(pairs, [2]string{key, tags[key]})
+	}
+	wanted, err := json.Marshal(pairs)
+	if err != nil {
+		return "", remora.Internalf("store: list", "", "encode the tags: %w", err)
+	}
+	return string(wanted), nil
+}
+
+// carriesWanted is the condition that the resource whose ARN is in a column
+// carries all tags of the parameter, which is from encodeWanted.
+func carriesWanted(arn string) string {
+	return `NOT EXISTS (
+		SELECT 1 FROM json_each(?) AS wanted WHERE NOT EXISTS (
+			SELECT 1 FROM tags AS t
+			WHERE t.arn = ` + arn + ` AND t.key = wanted.value ->> 0 AND t.value = wanted.value ->> 1))`
 }

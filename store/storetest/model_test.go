@@ -16,8 +16,20 @@ func TestModel(t *testing.T) {
 	}
 }
 
+func TestSessionModel(t *testing.T) {
+	for _, test := range []func(*testing.T, Sessions){sessionIDs, sessionIDTaken, sessionAdmission, sessionStates,
+		sessionClosed, sessionsOpen, sessionsByTags, sessionDelete, statementMissing, statementStates, statementsOpen,
+		statementLong} {
+		test(t, newSessionModel())
+	}
+}
+
 func TestSamplesAreComplete(t *testing.T) {
-	for name, sample := range map[string]any{"Job": newJob("j"), "Run": newRun("j")} {
+	session, statement := newSession("s"), remora.Statement{SessionID: "s", ID: 1, Code: "c", State: remora.StatementWaiting}
+	session.Closed = true
+	fill(&statement)
+	for name, sample := range map[string]any{"Job": newJob("j"), "Run": newRun("j"),
+		"Session": session, "Statement": statement} {
 		if missing := zeros(reflect.ValueOf(sample), name); len(missing) > 0 {
 			t.Errorf("the sample does not set %v, so that no store is tested to keep it", missing)
 		}

@@ -1,4 +1,5 @@
-// Package storetest is the contract of remora.Store as a test suite.
+// Package storetest is the contract of remora.Store and remora.SessionStore as
+// two test suites.
 package storetest
 
 import (
@@ -127,7 +128,7 @@ func noError(t *testing.T, err error) {
 	}
 }
 
-// same compares jobs, runs and slices of them; times by the instant.
+// same compares what stores keep, and slices of it; times by the instant.
 func same(t *testing.T, got, want any) {
 	t.Helper()
 	if g, w := describe(got), describe(want); g != w {
@@ -148,6 +149,14 @@ func describe(v any) string {
 		handle, document := v.Handle, v.Document
 		v.Handle, v.Document = nil, nil
 		return fmt.Sprintf("%s %q %q", asJSON(v), handle, document)
+	case remora.Session:
+		v.CreatedOn, v.CompletedOn = v.CreatedOn.UTC(), v.CompletedOn.UTC()
+		handle, document := v.Handle, v.Document
+		v.Handle, v.Document = nil, nil
+		return fmt.Sprintf("%s %q %q", asJSON(v), handle, document)
+	case remora.Statement:
+		v.StartedOn, v.CompletedOn = v.StartedOn.UTC(), v.CompletedOn.UTC()
+		return string(asJSON(v))
 	}
 	if list := reflect.ValueOf(v); list.Kind() == reflect.Slice {
 		text := fmt.Sprintf("%d:", list.Len())
