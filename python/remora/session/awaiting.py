@@ -1,0 +1,65 @@
+"""The event loop of a session's top-level await. It runs while a cell awaits and rests between cells."""
+
+from .cells import is_coroutine
+
+
+class EventLoop:
+    def __init__(self, interrupts):
+        self._interrupts = interrupts
+        self._loop = None
+
+    def run(self, cell, namespace):
+        """Runs a cell that awaits and returns its value. Tasks of earlier cells go on meanwhile."""
+        import asyncio  # takes longer than most cells
+
+        if self._loop is None or self._loop.is_closed():
+            self._loop = asyncio.new_event_loop()
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        task = loop.create_task(_steps(cell, namespace), name="cell")
+
+        def cancel():
+            # In a task's own code the interrupt is raised there. In the loop's it would tear the loop apart.
+            if asyncio.current_task(loop) is not None:
+                return False
+            loop.call_soon_threadsafe(task.cancel)
+            return True
+
+        self._interrupts.divert = cancel
+        try:
+            return loop.run_until_complete(task)
+        except asyncio.CancelledError as error:
+            if self._interrupts.hit:
+                raise KeyboardInterrupt().with_traceback(error.__traceback__) from None
+            raise
+        finally:
+            self._interrupts.divert = None
+            if not task.done():  # the interrupt was raised in another task
+                task.cancel()
+                loop.run_until_complete(asyncio.wait({task}))
+            if not task.cancelled():
+                task.exception()  # it has been raised, and is not to be reported as lost
+
+    def close(self):
+        """Cancels what is left, and gives it a moment to end."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        import asyncio
+
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=2))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+async def _steps(cell, namespace):
+    value = None
+    for code in cell.codes:
+        value = eval(code, namespace)
+        if is_coroutine(code):
+            value = await value
+    return value

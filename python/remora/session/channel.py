@@ -1,0 +1,225 @@
+"""The pipes to the host: requests come in, events go out whole, in order, and with bounded memory."""
+
+import collections
+import errno
+import fcntl
+import io
+import itertools
+import json
+import os
+import resource
+import threading
+from _queue import SimpleQueue  # unlike the one of multiprocessing, and in C: a signal handler may interrupt it
+from json.encoder import encode_basestring_ascii
+from time import sleep
+
+from .text import Pending
+
+# What one write to the pipe takes; larger events go in pieces.
+_PIECE = 1 << 18
+
+
+def claim(fd):
+    """Moves a descriptor out of the way of code that closes the low ones, and of programs that are started."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = 1000 if soft == resource.RLIM_INFINITY or soft > 1100 else max(soft - 30, 10)
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
+    os.close(fd)
+    os.set_blocking(high, True)
+    return high
+
+
+class Requests:
+    """Lines of JSON from the host. A request stays the next one until it is dropped.
+
+    Here and in Channel, data moves from one place to the next within C code: a signal handler of the user's may raise
+    after any instruction, and what was only in a variable would be lost.
+    """
+
+    def __init__(self, fd):
+        self.fd = fd
+        self._pipe = io.BufferedReader(io.FileIO(fd, closefd=False), _PIECE)
+        self._line = collections.deque()
+
+    def next(self):
+        """The next request, None at the end. A line that is not JSON raises ValueError."""
+        if not self._line:
+            self._line.extend(itertools.islice(self._pipe, 1))
+        return json.loads(self._line[0]) if self._line else None
+
+    def drop(self):
+        self._line.clear()
+
+
+class Channel:
+    """Sends events from any thread.
+
+    What is to be sent is first put into a queue, then taken out by whoever has the lock: so a destructor or a signal
+    handler that prints, in the middle of a write of the same thread, is served by that write and does not wait for it.
+    Only the lock's owner touches the text and the pipe. Writers wait while the pipe is full.
+    """
+
+    def __init__(self, fd, interrupts):
+        self.fd = fd
+        self._interrupts = interrupts
+        self._pipe = io.BufferedWriter(io.FileIO(fd, "w", closefd=False), _PIECE)
+        self._pieces = collections.deque()
+        self._queue = collections.deque()
+        self._lock = threading.Lock()
+        self._owner = None
+        # The running one.
+        self.statement = None
+        self._text = Pending(self._send_text)
+        self._bell = SimpleQueue()
+        self._flusher = None
+        self._awake = False
+        self._wait = 0
+        self.child = False
+
+    # Each of these returns when what came before has been written.
+
+    def text(self, name, text):
+        """What a stream was given. It is sent with its line, or a moment later."""
+        self._put(self._text.add, name, text)
+
+    def flush(self):
+        self._put(self._text.flush)
+
+    def end(self):
+        """Sends all there is, at the end of the process."""
+        self._put(self._text.end)
+
+    def event(self, **event):
+        self._put(self._event, event)
+
+    def begin(self, statement):
+        """From here on text belongs to the statement."""
+        self._put(self._begin, statement)
+
+    def done(self, event):
+        """Ends the statement: its text goes first, no thread's comes between, and later text belongs to none."""
+        self._put(self._done, event)
+
+    def forked(self):
+        """In a child: text goes to the descriptors, line by line; the pipe is closed, and ends with the parent."""
+        self.child = True
+        self._lock = threading.Lock()
+        self._owner = None
+        self._awake = True  # there is no thread to wake
+        self._queue.clear()
+        self._text = Pending(_write_text)
+        try:
+            os.close(self.fd)
+        except OSError:
+            pass
+
+    def _put(self, *call):
+        self._queue.append(call)
+        me = threading.get_ident()
+        if self._owner == me:
+            return
+        self._interrupts.enter()
+        try:
+            while self._queue:
+                with self._lock:
+                    self._owner = me
+                    try:
+                        while self._queue:
+                            function, *args = self._queue.popleft()
+                            function(*args)
+                        if not self._awake and self._text.due() is not None:
+                            self._wake()
+                    finally:
+                        self._owner = None
+        finally:
+            self._interrupts.leave()
+
+    def _begin(self, statement):
+        self._text.end()
+        self.statement = statement
+
+    def _done(self, event):
+        self._text.end()
+        pieces = _pieces(event)
+        # No handler runs between these two: either both happen or none.
+        self.statement = None
+        self._pieces.extend(pieces)
+        self._pump()
+
+    def _event(self, event):
+        if event["event"] == "display":
+            event["id"] = self.statement
+            self._text.flush(True)
+        self._pieces.extend(_pieces(event))
+        self._pump()
+
+    def _send_text(self, name, text):
+        self._pieces.append(
+            b'{"event":"stream","id":%s,"name":"%s","text":%s}\n'
+            % (json.dumps(self.statement).encode(), name.encode(), encode_basestring_ascii(text).encode())
+        )
+        self._pump()
+
+    def _pump(self):
+        """Writes all pieces, even if a signal handler of the user's raises in between; then that is raised."""
+        raised = None
+        while True:
+            try:
+                while True:
+                    self._pipe.flush()
+                    if not self._pieces:
+                        break
+                    # Into the empty buffer, which takes it whole.
+                    one = itertools.islice(iter(self._pieces.popleft, None), 1)
+                    collections.deque(map(self._pipe.write, one), 0)
+                break
+            except OSError as error:
+                if error.errno in (errno.EPIPE, errno.EBADF):
+                    os._exit(1)  # nobody is there to hear it
+                raised = error
+            except BaseException as error:
+                raised = error
+        if raised is not None:
+            raise raised
+
+    # A thread sends unfinished lines when they are due. It sleeps on the bell while there are none.
+
+    def _wake(self):
+        if self._flusher is None:
+            self._flusher = threading.Thread(target=self._flush_when_due, name="remora-flush", daemon=True)
+            try:
+                self._flusher.start()
+            except RuntimeError:  # the process is ending, or may not have more threads
+                self._flusher = None
+                self._text.flush(True)
+                return
+        self._awake = True
+        self._bell.put(None)
+
+    def _flush_when_due(self):
+        while True:
+            self._bell.get()
+            while True:
+                self._put(self._flush_due)
+                if not self._awake:
+                    break
+                sleep(self._wait)
+
+    def _flush_due(self):
+        wait = self._text.due()
+        if wait is not None and wait <= 0:
+            self._text.flush(True)
+            wait = None
+        self._awake = wait is not None
+        self._wait = wait or 0
+
+
+def _pieces(event):
+    data = json.dumps(event).encode() + b"\n"
+    return [data[i : i + _PIECE] for i in range(0, len(data), _PIECE)]
+
+
+def _write_text(name, text):
+    data = text.encode("utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(1 if name == "stdout" else 2, data) :]

@@ -1,0 +1,136 @@
+"""Cancelling: SIGINT ends the running statement's code, and nothing else."""
+
+import os
+import signal
+
+import pytest
+from test_session_host import Host
+
+WAITS = {
+    "Python code": "n = 0\nwhile True: n += 1",
+    "time.sleep": "import time; time.sleep(1000)",
+    "a lock": "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()",
+    "a queue": "import queue; queue.Queue().get()",
+    "a pipe": "import os; os.read(os.pipe()[0], 1)",
+    "a program": "import subprocess; subprocess.run(['sleep', '1000'])",
+    "select": "import select; select.select([], [], [])",
+    "top-level await": "import asyncio; await asyncio.sleep(1000)",
+    "an await that computes": "import asyncio\nawait asyncio.sleep(0)\nwhile True: pass",
+    "a background task that computes": (
+        "import asyncio\nasync def busy():\n    print('busy')\n    while True: pass\n"
+        "t = asyncio.create_task(busy())\nawait asyncio.sleep(1000)"
+    ),
+    "asyncio.run": "import asyncio; asyncio.run(asyncio.sleep(1000))",
+    "a flood of output": "while True: print('x' * 100)",
+    "a comprehension in C": "sum(i for i in iter(int, 1))",
+    "a repr": "class R:\n    def __repr__(self):\n        while True: pass\nR()",
+}
+
+SLEEP = "try:\n    print('in')\n    time.sleep(1000)\n"
+
+
+def started(host, code):
+    """Starts the code, and returns once it runs."""
+    host.start("print('started')\n" + code)
+    host.until("started")
+
+
+@pytest.mark.parametrize("what", WAITS)
+def test_interrupts(what):
+    with Host() as host:
+        host.run("kept = 5")
+        started(host, WAITS[what])
+        if "busy" in WAITS[what]:
+            host.until("busy")
+        host.interrupt()
+        result = host.result()
+        assert (result.status, result.ename) == ("cancelled", "KeyboardInterrupt")
+        assert 'File "<cell 1>", line ' in result.traceback
+        assert "remora" not in result.traceback
+        assert host.run("kept").plain == "5"
+        assert host.run("import asyncio; await asyncio.sleep(0, 6)").plain == "6"
+
+
+def test_native_code_is_interrupted_when_it_returns():
+    with Host() as host:
+        # A C library's sleep starts again for nobody: it looks at no signal, and returns early or late.
+        started(host, "import ctypes\nctypes.PyDLL(None).usleep(300_000)\nreached = True\nwhile True: pass")
+        host.interrupt()
+        assert host.result().status == "cancelled"
+
+
+def test_an_interrupt_between_statements_is_lost():
+    with Host() as host:
+        host.run("x = 5")
+        for _ in range(20):
+            host.interrupt()
+        assert host.run("sum(range(1000)); x").plain == "5"
+
+
+def test_interrupts_at_any_moment_hit_one_statement_at_most():
+    """Strikes at the end of statements again and again: each is done once, and the next one is never hit."""
+    with Host() as host:
+        statuses = set()
+        for n in range(150):
+            host.start(f"print('go')\nfor _ in range({n * 40}): pass\n{n}")
+            host.until("go")
+            host.interrupt()
+            result = host.result()
+            statuses.add(result.status)
+            assert result.status == "cancelled" or result.plain == str(n)
+            assert host.run("'unharmed'").plain == "'unharmed'"
+        assert statuses <= {"ok", "cancelled"}
+
+
+def test_code_that_handles_the_interrupt_goes_on():
+    with Host() as host:
+        started(host, "import time\n" + SLEEP + "except KeyboardInterrupt: pass\n7")
+        host.until("in")
+        host.interrupt()
+        assert host.result().plain == "7"
+
+
+def test_cleanup_runs():
+    with Host() as host:
+        started(host, "import asyncio\ntry:\n    print('in')\n    await asyncio.sleep(1000)\nfinally: print('cleaned')")
+        host.until("in")
+        host.interrupt()
+        result = host.result()
+        assert (result.status, result.out) == ("cancelled", "cleaned\n")
+
+
+def test_an_interrupt_that_became_another_exception_is_one():
+    with Host() as host:
+        started(host, "import time\n" + SLEEP + "except KeyboardInterrupt as e: raise OSError('wrapped') from e")
+        host.until("in")
+        host.interrupt()
+        result = host.result()
+        assert (result.status, result.ename) == ("cancelled", "OSError")
+
+
+def test_an_error_after_a_handled_interrupt_is_an_error():
+    with Host() as host:
+        started(host, "import time\n" + SLEEP + "except KeyboardInterrupt: pass\n1 / 0")
+        host.until("in")
+        host.interrupt()
+        assert host.result().status == "error"
+
+
+def test_the_next_statement_can_be_interrupted_though_a_cell_took_the_signal():
+    with Host() as host:
+        host.run("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
+        started(host, "while True: pass")
+        host.interrupt()
+        assert host.result().status == "cancelled"
+
+
+def test_a_signal_handler_of_the_users_works():
+    with Host() as host:
+        host.run("import signal, os; signal.signal(signal.SIGUSR1, lambda *_: print('handled'))")
+        assert host.run("os.kill(os.getpid(), signal.SIGUSR1)").out == "handled\n"
+        os.kill(host.process.pid, signal.SIGUSR1)
+        assert host.next("the handler is silent")["text"] == "handled\n"
+        host.run("signal.signal(signal.SIGUSR1, lambda *_: 1 / 0)")
+        os.kill(host.process.pid, signal.SIGUSR1)
+        host.until("ZeroDivisionError: division by zero\n")
+        assert host.run("1").plain == "1"
