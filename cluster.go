@@ -47,6 +47,12 @@ type Cluster interface {
 	// environment variable REMORA_SOCKET, if it listens there. Unavailable if not.
 	Dial(ctx context.Context, driverID string) (net.Conn, error)
 	Nodes(ctx context.Context) ([]Node, error)
+	// Assign says where the logs of a cluster go that was started without a
+	// target, and frees it of its owner. Idempotent; WrongState if it has another
+	// target.
+	Assign(ctx context.Context, t LogTarget) error
+	// Memory is the proportional size of all its processes, in bytes.
+	Memory(ctx context.Context) (int64, error)
 	// Stop ends all processes and removes every trace of the cluster: processes
 	// (those that detached themselves too), sockets, ports, shared memory, files.
 	// Idempotent.
@@ -66,8 +72,11 @@ type ClusterSpec struct {
 	Workers int
 	Env     map[string]string // for every process of the cluster; may hold secrets
 	Dir     string            // working directory of tasks and actors; empty: one of the cluster's own
-	Logs    LogTarget
+	Logs    LogTarget         // zero: logs are kept back until Assign says where they go
 	Record  func(context.Context, Handle) error
+	// Owner, if set, is a file: the cluster ends when nobody else has an exclusive
+	// flock on it any more, unless Assign has been called before.
+	Owner string
 }
 
 // NodeSize is what one node offers to Ray.

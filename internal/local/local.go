@@ -89,12 +89,13 @@ func (o Options) start(ctx context.Context, p *place) (_ localCluster, argv, env
 	}
 	provider := ray.New(ray.Config{
 		Supervisor: server.SupervisorCommand(o.Program, o.Config.Logs), RunDir: runDir, LogStore: filepath.Join(p.dir, "logs"),
-		Overlay: server.OverlayCommand(o.Program, o.Config.Runtime), Owner: p.lock.Name(),
+		Overlay: server.OverlayCommand(o.Program, o.Config.Runtime),
 	})
 	c, err := provider.Start(ctx, remora.ClusterSpec{
 		ID: newID(), Runtime: rt, Head: server.HostSizing(nil).Single(), Env: o.environment(), Dir: cwd,
 		Logs:   remora.LogTarget{Prefix: "/local", Stream: "run"},
 		Record: func(context.Context, remora.Handle) error { return nil }, // it ends with its owner
+		Owner:  p.lock.Name(),
 	})
 	if err != nil {
 		return nil, nil, nil, err

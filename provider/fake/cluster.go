@@ -74,6 +74,26 @@ func (c *cluster) Dial(ctx context.Context, driverID string) (net.Conn, error) {
 	return supervise.DialDriver(ctx, c.dir, driverID)
 }
 
+// Assign implements remora.Cluster.
+func (c *cluster) Assign(_ context.Context, t remora.LogTarget) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.spec.Logs == t:
+	case c.spec.Logs != remora.LogTarget{}:
+		return remora.Errorf(remora.WrongState, "fake: assign", c.spec.ID, "the cluster's logs go to %s already", c.spec.Logs.Stream)
+	case c.lost || c.stopped:
+		return remora.Unavailablef("fake: assign", c.spec.ID, "the cluster has ended")
+	}
+	c.spec.Logs, c.spec.Owner = t, ""
+	return nil
+}
+
+// Memory implements remora.Cluster.
+func (c *cluster) Memory(context.Context) (int64, error) {
+	return supervise.Memory(c.spec.ID, c.dir), nil
+}
+
 // Nodes implements remora.Cluster.
 func (c *cluster) Nodes(context.Context) ([]remora.Node, error) {
 	c.mu.Lock()

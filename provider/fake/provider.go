@@ -8,6 +8,7 @@ package fake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	remora "github.com/remora-project/remora"
 	"github.com/remora-project/remora/provider/supervise"
+	"golang.org/x/sys/unix"
 )
 
 // Host is where clusters live. It outlives Providers as a machine outlives the
@@ -143,7 +145,38 @@ func (p *Provider) Start(ctx context.Context, spec remora.ClusterSpec) (remora.C
 		}
 	}
 	h.clusters[spec.ID] = s
-	return &cluster{state: s, handle: raw}, nil
+	c := &cluster{state: s, handle: raw}
+	if spec.Owner != "" {
+		if err := c.watchOwner(spec.Owner); err != nil {
+			delete(h.clusters, spec.ID)
+			os.RemoveAll(s.dir)
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// watchOwner ends the cluster when nobody has a lock on the file any more.
+func (c *cluster) watchOwner(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return remora.Unavailablef("fake: start", c.spec.ID, "watch the cluster's owner: %w", err)
+	}
+	go func() {
+		defer f.Close()
+		for {
+			if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); !errors.Is(err, unix.EINTR) {
+				break
+			}
+		}
+		c.mu.Lock()
+		owned := c.spec.Owner != ""
+		c.mu.Unlock()
+		if owned {
+			c.Stop(context.Background())
+		}
+	}()
+	return nil
 }
 
 func nodes(spec remora.ClusterSpec) []remora.Node {

@@ -27,6 +27,9 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"RecordFails", testRecordFails},
 		{"CancelledStart", testCancelledStart},
 		{"TwoAtOnce", testTwoAtOnce},
+		{"Assign", testAssign},
+		{"Owner", testOwner},
+		{"Dial", testDial},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(newBed(t, newHarness(t))) })

@@ -108,6 +108,14 @@ func (c *cluster) Nodes(ctx context.Context) ([]remora.Node, error) {
 	return nodes, nil
 }
 
+// Assign implements remora.Cluster.
+func (c *cluster) Assign(ctx context.Context, t remora.LogTarget) error {
+	if err := checkStream(c.handle.ID, t.Stream); err != nil {
+		return err
+	}
+	return c.Cluster.Assign(ctx, t, allTails(c.handle.Nodes, t))
+}
+
 // Stop implements remora.Cluster.
 func (c *cluster) Stop(ctx context.Context) error {
 	c.mu.Lock()

@@ -24,6 +24,14 @@ var logFiles = []struct{ pattern, group string }{
 	{"*.err", remora.ProcessLogs},
 }
 
+// allTails returns what to follow of a cluster with so many nodes.
+func allTails(nodes int, t remora.LogTarget) (all []supervise.Tail) {
+	for i := range nodes {
+		all = append(all, tails(i, t)...)
+	}
+	return all
+}
+
 // tails returns what to follow of a node. Its streams end in the node's address
 // and name: on one host all nodes have the same address.
 func tails(node int, t remora.LogTarget) []supervise.Tail {

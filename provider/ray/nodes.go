@@ -71,7 +71,7 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 		Locks:     spec.Runtime.Locks,
 		LogStore:  p.config.LogStore,
 		Lease:     p.config.Lease,
-		Owner:     p.config.Owner,
+		Owner:     spec.Owner,
 		LostGrace: p.config.LostGrace,
 	}
 	sizes := make([]remora.NodeSize, spec.Workers+1)
@@ -105,7 +105,9 @@ func (p *Provider) prepare(h handle, spec remora.ClusterSpec) error {
 			},
 			Essential: i == 0,
 		})
-		s.Tails = append(s.Tails, tails(i, spec.Logs)...)
+	}
+	if spec.Logs != (remora.LogTarget{}) {
+		s.Tails = allTails(len(sizes), spec.Logs)
 	}
 	if err := supervise.Create(h.Dir, s); err != nil {
 		return err

@@ -26,7 +26,6 @@ type Config struct {
 	// supervise.DefaultLostGrace.
 	StartTimeout time.Duration
 	Lease        time.Duration
-	Owner        string // see supervise.Spec
 	LostGrace    time.Duration
 }
 
@@ -124,10 +123,15 @@ func check(spec remora.ClusterSpec) error {
 		return remora.Invalidf(op, spec.ID, "a cluster on one host has 0 to %d workers, not %d", maxWorkers, spec.Workers)
 	case !filepath.IsAbs(spec.Runtime.Python):
 		return remora.Invalidf(op, spec.ID, "the runtime's interpreter %q is not an absolute path", spec.Runtime.Python)
-	case strings.ContainsAny(spec.Logs.Stream, ":*"):
-		return remora.Invalidf(op, spec.ID, "a log stream's name cannot contain ':' or '*': %q", spec.Logs.Stream)
 	case spec.Record == nil:
 		return remora.Internalf(op, spec.ID, "nobody records the cluster's handle")
+	}
+	return checkStream(spec.ID, spec.Logs.Stream)
+}
+
+func checkStream(id, stream string) error {
+	if strings.ContainsAny(stream, ":*") {
+		return remora.Invalidf("ray: start", id, "a log stream's name cannot contain ':' or '*': %q", stream)
 	}
 	return nil
 }

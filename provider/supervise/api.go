@@ -40,6 +40,10 @@ type stopRequest struct {
 func (s *supervisor) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.getStatus)
+	mux.HandleFunc("GET /v1/memory", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, Memory(s.spec.ID, s.dir)+proportional(os.Getpid()))
+	})
+	mux.HandleFunc("POST /v1/assign", s.postAssign)
 	mux.HandleFunc("POST /v1/driver", s.postDriver)
 	mux.HandleFunc("GET /v1/driver", s.getDriver)
 	mux.HandleFunc("GET /v1/driver/end", s.getEnd)

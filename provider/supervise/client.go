@@ -141,6 +141,17 @@ func (c *Cluster) Env() (map[string]string, error) {
 	return env, nil
 }
 
+// Assign implements remora.Cluster; tails are what Spec.Tails would have been.
+func (c *Cluster) Assign(ctx context.Context, logs remora.LogTarget, tails []Tail) error {
+	return c.call(ctx, "POST", "/v1/assign", assignment{logs, tails}, nil)
+}
+
+// Memory implements remora.Cluster.
+func (c *Cluster) Memory(ctx context.Context) (int64, error) {
+	var bytes int64
+	return bytes, c.call(ctx, "GET", "/v1/memory", nil, &bytes)
+}
+
 // Run starts a driver; see remora.Cluster.
 func (c *Cluster) Run(ctx context.Context, d remora.Driver) (*Process, error) {
 	if d.ID == "" {

@@ -1,27 +1,47 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
 
+	remora "github.com/remora-project/remora"
 	"golang.org/x/sys/unix"
 )
 
 // watchOwner ends the cluster when its owner has ended, however that was. A
 // lease would not do: an owner that is stopped, by Ctrl-Z say, has not ended.
-func (s *supervisor) watchOwner() (release func()) {
+// Once the cluster has been assigned it has no owner, but a lease.
+func (s *supervisor) watchOwner(ctx context.Context) (release func()) {
 	f, err := os.Open(s.spec.Owner)
 	if err != nil {
 		s.log.Error("the cluster's owner cannot be watched; the cluster ends", "error", err)
 		s.end(true)
 		return func() {}
 	}
+	if s.spec.Logs == (remora.LogTarget{}) {
+		go func() {
+			select {
+			case <-s.assigned:
+				s.watchLease(ctx)
+			case <-ctx.Done():
+			}
+		}()
+	}
 	go func() {
-		if flockShared(f) == nil {
-			s.log.Info("the cluster's owner has ended")
-			s.end(true)
+		if flockShared(f) != nil {
+			return
 		}
+		s.mu.Lock()
+		free := s.spec.Owner == ""
+		s.mu.Unlock()
+		if free {
+			f.Close() // the next owner must not find it taken
+			return
+		}
+		s.log.Info("the cluster's owner has ended")
+		s.end(true)
 	}()
 	return func() { f.Close() }
 }

@@ -18,7 +18,7 @@ type Spec struct {
 	ID    string            `json:"id"`
 	Env   map[string]string `json:"env"`   // for every process; may hold secrets
 	Nodes []Node            `json:"nodes"` // started at once, in this order
-	Logs  remora.LogTarget  `json:"logs"`
+	Logs  remora.LogTarget  `json:"logs"`  // zero until Assign
 	// Locks are of the runtime, see remora.Runtime: the supervisor holds them for
 	// as long as it lives.
 	Locks []string `json:"locks"`
@@ -30,9 +30,9 @@ type Spec struct {
 	// control plane talks to it. A control plane that is restarted or upgraded
 	// is back well before; one that never returns must not leave clusters behind.
 	Lease time.Duration `json:"lease"`
-	// Owner, if set, is a file that replaces the lease: the cluster is kept as
-	// long as somebody else has an exclusive flock on it. The supervisor then
-	// holds a shared one until it has ended.
+	// Owner, if set, is a file that replaces the lease until Assign: the cluster is
+	// kept as long as somebody else has an exclusive flock on it. The supervisor
+	// then holds a shared one until it has ended.
 	Owner string `json:"owner"`
 	// LostGrace is how long a driver may go on after an essential node has died.
 	// It usually notices and fails with a better message than ours.

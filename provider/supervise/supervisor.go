@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -25,7 +26,7 @@ type supervisor struct {
 	log      *slog.Logger
 	sink     Sink
 	children *children
-	note     func(line string) // to the run's log
+	assigned chan struct{} // closed once it is known where logs go
 
 	mu       sync.Mutex
 	nodes    []*node
@@ -35,8 +36,9 @@ type supervisor struct {
 	contact  time.Time // when a control plane was last heard
 	requests int       // being served now
 
-	stop   chan struct{} // closed when the cluster is to end
-	remove bool          // then its directory goes too; set before stop is closed
+	stop   chan struct{}  // closed when the cluster is to end
+	remove bool           // then its directory goes too; set before stop is closed
+	notes  io.WriteCloser // the run's log; nil until it is known
 }
 
 // node is a node process.
@@ -74,17 +76,20 @@ func Main(ctx context.Context, dir string, open OpenSink) error {
 		return fmt.Errorf("open the log store %s: %w", spec.LogStore, err)
 	}
 	s := &supervisor{dir: dir, spec: spec, sink: sink, children: newChildren(), drivers: map[string]*driver{},
-		contact: time.Now(), stop: make(chan struct{}),
+		contact: time.Now(), stop: make(chan struct{}), assigned: make(chan struct{}),
 		log: slog.New(slog.NewTextHandler(os.Stderr, nil)).With("cluster", spec.ID)}
 	defer holdShared(spec.Locks, s.log)()
-	notes := sink.Writer(spec.Logs.Prefix+"/"+remora.ScriptLog, spec.Logs.Stream)
-	s.note = func(line string) { fmt.Fprintf(notes, "remora: %s\n", line) }
+	if spec.Logs != (remora.LogTarget{}) {
+		s.openLogs()
+	}
 
 	err = s.run(ctx)
 	if err != nil {
 		s.log.Error("supervise", "error", err)
 	}
-	notes.Close()
+	if s.notes != nil {
+		s.notes.Close()
+	}
 	err = errors.Join(err, sink.Close())
 	if s.remove {
 		// With the lock still held: whoever waits for it finds nothing.
@@ -116,9 +121,8 @@ func (s *supervisor) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	tails := newTailer(s.dir, s.spec.Tails, s.sink)
 	stopTails, tailsDone := make(chan struct{}), make(chan struct{})
-	go func() { tails.follow(stopTails); close(tailsDone) }()
+	go func() { s.followLogs(stopTails); close(tailsDone) }()
 
 	srv := &http.Server{Handler: s.handler()}
 	go srv.Serve(listener)
@@ -128,7 +132,7 @@ func (s *supervisor) run(ctx context.Context) error {
 		s.clusterLost(err.Error())
 	}
 	if s.spec.Owner != "" {
-		defer s.watchOwner()()
+		defer s.watchOwner(ctx)()
 	} else {
 		go s.watchLease(ctx)
 	}
