@@ -3,6 +3,7 @@ package ray
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net"
@@ -192,8 +193,8 @@ func (c *cluster) waitNodes(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return remora.Unavailablef("ray: start", c.handle.ID, "%d of %d nodes were there after %v (%v); the head's log ends:\n%s",
-				alive, c.handle.Nodes, c.timeout, last, c.logEnd("head"))
+			return remora.Unavailablef("ray: start", c.handle.ID, "%d of %d nodes were there after %v (%v)%s",
+				alive, c.handle.Nodes, c.timeout, last, c.logEnds())
 		}
 	}
 }
@@ -229,6 +230,16 @@ func (c *cluster) checkProcesses(ctx context.Context) error {
 		return remora.Unavailablef("ray: start", c.handle.ID, "%s", st.Lost)
 	}
 	return nil
+}
+
+// logEnds are the last lines of the first nodes' logs.
+func (c *cluster) logEnds() string {
+	var b strings.Builder
+	for i := range min(c.handle.Nodes, 4) {
+		name := nodeNameOf(i)
+		fmt.Fprintf(&b, "; the log of %s ends:\n%s", name, c.logEnd(name))
+	}
+	return b.String()
 }
 
 func (c *cluster) logEnd(node string) string {

@@ -33,7 +33,8 @@ def hook(params, head):
         services._build_python_executable_command_memory_profileable, config["agent"])
 
     os.environ["RAY_gcs_server_port_wait_time_s"] = str(int(config["deadline"]))
-    services.get_node = patient(services.get_node, config["deadline"])
+    os.environ["RAY_agent_register_timeout_ms"] = str(int(config["deadline"] * 1000))  # or the raylet gives up
+    wait_patiently(config["deadline"])
     ray_node.Node.start_api_server = lambda self, **_: None
     ray_node.Node.check_version_info = lambda self: None
     if not head:
@@ -43,8 +44,14 @@ def hook(params, head):
         services.canonicalize_bootstrap_address = lambda *_, **__: head_address(config)
 
 
-def patient(get_node, deadline):
+def wait_patiently(deadline):
     """Ray gives its raylet 30 seconds to register, which on a busy host is not enough for many that start together."""
+    get_node, start_processes = services.get_node, ray_node.Node.start_ray_processes
+    started = []
+
+    def start(node):
+        started.append(node)
+        start_processes(node)
 
     def wait(*args, **kwargs):
         end = time.monotonic() + deadline
@@ -52,11 +59,14 @@ def patient(get_node, deadline):
             try:
                 return get_node(*args, **kwargs)
             except RuntimeError:  # it is not there yet
+                dead = [kind for node in started for kind, _ in node.dead_processes()]
+                if dead:
+                    sys.exit(f"{', '.join(dead)} ended before the node was there")
                 if time.monotonic() > end:
                     raise
-                time.sleep(0.01)
+                time.sleep(0.02)
 
-    return wait
+    services.get_node, ray_node.Node.start_ray_processes = wait, start
 
 
 def agents(build, runtime_env_agent):
