@@ -46,7 +46,7 @@ func (d *drive) live(ctx context.Context) {
 	for _, note := range d.notes { // settled, so there is room on the disk again
 		d.tell(ctx, "%s", note)
 	}
-	if cluster != nil && !d.takeDown(ctx, cluster) {
+	if cluster != nil && !takeDown(ctx, d.log, cluster, func(line string) { d.tell(ctx, "%s", line) }) {
 		return
 	}
 	d.finish(ctx)
@@ -59,13 +59,13 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 		d.stopOnce.Do(func() { close(d.stop) })
 	}
 	if d.run.Handle != nil {
-		c, err := d.adopt(ctx)
+		c, err := d.cfg.adopt(ctx, d.log, d.run.Handle)
 		switch {
 		case err == nil:
 			return c, d.run.Outcome
 		case ctx.Err() != nil:
 			return nil, nil
-		case remora.KindOf(err) != remora.NotFound && !d.remove(ctx):
+		case remora.KindOf(err) != remora.NotFound && !d.cfg.remove(ctx, d.log, d.run.Handle):
 			return nil, nil
 		case d.run.Outcome != nil:
 			return nil, d.run.Outcome
@@ -112,21 +112,6 @@ func (d *drive) untilStopped(ctx context.Context) (context.Context, context.Canc
 		}
 	}()
 	return ctx, cancel
-}
-
-// adopt takes over the cluster of a run that an earlier control plane started;
-// failures other than NotFound are tried again for a while.
-func (d *drive) adopt(ctx context.Context) (remora.Cluster, error) {
-	for wait := firstWait; ; wait *= 2 {
-		c, err := d.cfg.Provider.Adopt(ctx, d.run.Handle)
-		if err == nil || remora.KindOf(err) == remora.NotFound || wait > longestWait {
-			return c, err
-		}
-		d.log.Warn("cluster cannot be taken over yet", "err", err)
-		if !pause(ctx, wait) {
-			return nil, ctx.Err()
-		}
-	}
 }
 
 // attend starts the script, or finds it running, and stays with it until it has
@@ -236,43 +221,6 @@ func (d *drive) lost(ctx context.Context, err error) *remora.Outcome {
 		return nil
 	}
 	return failed("%s", remora.MessageOf(err))
-}
-
-// remove ends a cluster that cannot be taken over. Its script may be running:
-// until it is gone the run stays open, or a retry would run beside it. It
-// reports false if ctx ended first.
-func (d *drive) remove(ctx context.Context) bool {
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		err := d.cfg.Provider.Remove(ctx, d.run.Handle)
-		if err == nil {
-			return true
-		}
-		d.log.Error("cluster that cannot be taken over cannot be removed either", "err", err)
-		if !pause(ctx, wait) {
-			return false
-		}
-	}
-}
-
-// takeDown ends the cluster. It reports false if ctx ended first.
-func (d *drive) takeDown(ctx context.Context, c remora.Cluster) bool {
-	for wait := firstWait; ; wait *= 2 {
-		err := c.Stop(ctx)
-		if err == nil {
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		d.log.Error("cluster could not be taken down", "err", err)
-		if wait > 3*longestWait {
-			d.tell(ctx, "the cluster could not be taken down, something of it may be left: %s", remora.MessageOf(err))
-			return true
-		}
-		if !pause(ctx, wait) {
-			return false
-		}
-	}
 }
 
 func failed(format string, args ...any) *remora.Outcome {

@@ -23,45 +23,21 @@ const maxName = 255
 func (d *drive) provision(ctx context.Context) (remora.Cluster, error) {
 	p := d.run.Plan
 	start := time.Now()
-	params := parameters(p.Arguments)
-	for _, w := range params.warnings {
-		d.tell(ctx, "warning: %s", w)
-	}
-	wants, err := modules.FromArguments(p.Arguments)
-	if err != nil {
-		return nil, err
-	}
 	if err := d.fetchScript(ctx, p.Command.ScriptLocation); err != nil {
 		return nil, err
 	}
 	script := time.Since(start)
-
-	stage := modules.Stage{Runtimes: d.cfg.Runtimes, Blobs: d.cfg.Blobs}
-	env, err := stage.Prepare(ctx, p.Command.Runtime, wants, d.stageDir(), func(line string) { d.tell(ctx, "%s", line) })
-	if err != nil {
-		return nil, err
-	}
-	environment := time.Since(start) - script
-
-	head, worker, note := d.cfg.Sizing.Nodes(p.WorkerType, p.NumberOfWorkers, params.storeHead, params.storeWorker)
-	if note != "" {
-		d.tell(ctx, "%s", note)
-	}
-	spec := remora.ClusterSpec{
-		ID: d.run.ID, Runtime: env.Runtime, Head: head, Worker: worker, Workers: p.NumberOfWorkers, Env: d.cfg.Env(),
-		Dir:    env.WorkingDir,
-		Logs:   remora.LogTarget{Prefix: d.cfg.LogPrefix, Stream: d.run.ID},
-		Record: d.record,
-	}
-	d.tell(ctx, "starting a Ray cluster: %s, a head and %d workers of %s", env.Runtime.Name, p.NumberOfWorkers, p.WorkerType)
-	c, err := d.cfg.Provider.Start(ctx, spec)
+	tell := func(format string, args ...any) { d.tell(ctx, format, args...) }
+	c, took, err := d.cfg.provision(ctx, need{
+		id: d.run.ID, runtime: p.Command.Runtime, arguments: p.Arguments, workerType: p.WorkerType, workers: p.NumberOfWorkers,
+		stream: d.run.ID, stageDir: d.stageDir(), record: d.record, tell: tell,
+	})
 	if err != nil {
 		return nil, err
 	}
 	total := time.Since(d.born)
-	cluster := time.Since(start) - script - environment
-	d.tell(ctx, "cluster ready %s after the run was accepted: script %s, environment %s, cluster %s, control plane %s",
-		seconds(total), seconds(script), seconds(environment), seconds(cluster), seconds(total-script-environment-cluster))
+	tell("cluster ready %s after the run was accepted: script %s, environment %s, cluster %s, control plane %s",
+		seconds(total), seconds(script), seconds(took.environment), seconds(took.cluster), seconds(total-script-took.environment-took.cluster))
 	return c, nil
 }
 
@@ -118,9 +94,5 @@ func (d *drive) driver() (remora.Driver, error) {
 
 // tell writes a line of Remora's own into the run's log.
 func (d *drive) tell(ctx context.Context, format string, args ...any) {
-	e := remora.LogEvent{Timestamp: d.cfg.Now(), Message: "remora: " + fmt.Sprintf(format, args...)}
-	group := d.cfg.LogPrefix + "/" + remora.ScriptLog
-	if err := d.cfg.Logs.Append(ctx, group, d.run.ID, []remora.LogEvent{e}); err != nil && ctx.Err() == nil {
-		d.log.Warn("run's log cannot be written", "err", err, "line", e.Message)
-	}
+	d.cfg.tell(ctx, d.run.ID, fmt.Sprintf(format, args...))
 }

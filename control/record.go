@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 
 	"github.com/remora-project/remora"
@@ -118,9 +119,13 @@ func (d *drive) changeWith(ctx context.Context, f func(*remora.Run) (*remora.Run
 	})
 }
 
-// untilStored calls the store until it no longer refuses for want of space or
-// time: what happened to a run must not be forgotten.
 func (d *drive) untilStored(ctx context.Context, call func() error) error {
+	return untilStored(ctx, d.log, call)
+}
+
+// untilStored calls the store until it no longer refuses for want of space or
+// time: what happened must not be forgotten.
+func untilStored(ctx context.Context, log *slog.Logger, call func() error) error {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := call()
 		switch {
@@ -129,10 +134,10 @@ func (d *drive) untilStored(ctx context.Context, call func() error) error {
 		case remora.KindOf(err) == remora.AlreadyExists, remora.KindOf(err) == remora.WrongState:
 			return err
 		case remora.KindOf(err) != remora.Unavailable:
-			d.log.Error("run could not be stored", "err", err)
+			log.Error("a change could not be stored", "err", err)
 			return err
 		}
-		d.log.Warn("run could not be stored, trying again", "err", err)
+		log.Warn("a change could not be stored, trying again", "err", err)
 		if !pause(ctx, wait) {
 			return ctx.Err()
 		}

@@ -47,6 +47,8 @@ type Config struct {
 	// Env returns what every process of a run's cluster finds in its environment:
 	// endpoints, region, credentials.
 	Env func() map[string]string
+	// Warm has clusters that are ready; nil: none.
+	Warm *Warm
 	// Grace is the time between SIGTERM and SIGKILL when a run is stopped.
 	Grace time.Duration
 }

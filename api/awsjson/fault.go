@@ -67,7 +67,7 @@ func logFailure(ctx context.Context, id, operation string, err error) {
 	switch kind := remora.KindOf(err); {
 	case errors.As(err, new(*Fault)):
 		return
-	case kind == remora.Internal && errors.Is(err, context.Canceled):
+	case (kind == remora.Internal || kind == remora.Unavailable) && errors.Is(err, context.Canceled):
 		level = slog.LevelDebug // the client went away, as long polls do
 	case kind == remora.Internal && timedOut(err), kind == remora.Unavailable:
 		level = slog.LevelWarn

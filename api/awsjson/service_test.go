@@ -43,6 +43,8 @@ func testService() *Service {
 				return nil, remora.Unavailablef("store: job", "busy", "the store is busy")
 			case "gone":
 				return nil, context.Canceled
+			case "gone early":
+				return nil, remora.Unavailablef("store", "", "the request has ended: %w", context.Canceled)
 			case "none":
 				return nil, remora.NotFoundf("GetJob", "none", "Job <none> not found.")
 			}
@@ -71,6 +73,7 @@ func TestServe(t *testing.T) {
 		{"getJob", `{}`, 400, `{"__type":"UnknownOperationException","Message":"AWSGlue has no operation \"getJob\""}`, ""},
 		{"", `{}`, 400, `{"__type":"UnknownOperationException","Message":"AWSGlue has no operation \"\""}`, ""},
 		{"GetJob", `{"JobName":"gone"}`, 400, `{"__type":"OperationTimeoutException","Message":"the request took too long; try again"}`, ""},
+		{"GetJob", `{"JobName":"gone early"}`, 500, `{"__type":"InternalServiceException","Message":"the request has ended: context canceled"}`, ""},
 		{"GetJob", `{"JobName":"busy"}`, 500, `{"__type":"InternalServiceException","Message":"the store is busy"}`, "level=WARN"},
 		{"GetJob", `{"JobName":"internal"}`, 500, `{"__type":"InternalServiceException","Message":"an internal error occurred; the server's log has more under request id ID"}`, `error="store: job internal: password is x"`},
 		{"GetJob", `{"JobName":"nil"}`, 500, `{"__type":"InternalServiceException","Message":"an internal error occurred; the server's log has more under request id ID"}`, "neither a result nor an error"},

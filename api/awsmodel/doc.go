@@ -16,7 +16,8 @@
 //	    'botocore/data/glue/*' 'botocore/data/logs/*'
 //	REMORA_BOTOCORE_DATA=$PWD/botocore/data go generate ./api/awsmodel
 //
-// What is generated is listed in gen/services.go.
+// What is generated is listed in gen/services.go, and what differs from the
+// published models.
 package awsmodel
 
 //go:generate go run ./gen -data=$REMORA_BOTOCORE_DATA -out .

@@ -27,18 +27,49 @@ type Runs interface {
 	Promote(ctx context.Context, jobName string)
 }
 
+// Sessions is what the front door asks of the control plane about sessions;
+// control.Sessions says what its methods do.
+type Sessions interface {
+	Create(ctx context.Context, q control.SessionRequest) (remora.Session, error)
+	// Replace is Create for an id whose session has ended.
+	Replace(ctx context.Context, q control.SessionRequest) (remora.Session, error)
+	// Stop asks a session to stop; idempotent.
+	Stop(ctx context.Context, id string) error
+	Delete(ctx context.Context, id, arn string) error
+	// Session and Statement hold their answer for up to wait while there is a
+	// change to wait for.
+	Session(ctx context.Context, id string, wait time.Duration) (remora.Session, error)
+	RunStatement(ctx context.Context, id, code string) (remora.Statement, error)
+	Statement(ctx context.Context, id string, n int, wait time.Duration) (remora.Statement, error)
+	// CancelStatement asks a statement to end; idempotent.
+	CancelStatement(ctx context.Context, id string, n int) error
+	// CheckStatements reports whether a session's statements can be asked for.
+	CheckStatements(ctx context.Context, op, id string) error
+}
+
+// SessionDefaults hold where a request for a session does not say otherwise.
+type SessionDefaults struct {
+	Runtime     string
+	Workers     int
+	IdleTimeout time.Duration
+	Timeout     time.Duration
+}
+
 // Config is what the front door works with; all members are required.
 type Config struct {
-	Store       remora.Store
-	Runs        Runs
-	Tokens      *awsjson.Tokens
-	Now         remora.Clock
-	Region      string
-	Account     string
-	Runtimes    []string // names that jobs may ask for
-	WorkerTypes map[string]control.WorkerType
-	Timeout     time.Duration // of every run
-	LogGroup    string        // of job runs
+	Store           remora.Store
+	SessionStore    remora.SessionStore
+	Runs            Runs
+	Sessions        Sessions
+	Tokens          *awsjson.Tokens
+	Now             remora.Clock
+	Region          string
+	Account         string
+	Runtimes        []string // names that jobs and sessions may ask for
+	WorkerTypes     map[string]control.WorkerType
+	Timeout         time.Duration // of every run
+	SessionDefaults SessionDefaults
+	LogGroup        string // of job runs
 }
 
 type service struct{ Config }
@@ -58,6 +89,15 @@ func New(cfg Config) *awsjson.Service {
 		awsjson.Op("GetJobRun", s.getJobRun),
 		awsjson.Op("GetJobRuns", s.getJobRuns),
 		awsjson.Op("BatchStopJobRun", s.batchStopJobRun),
+		awsjson.Op("CreateSession", s.createSession),
+		awsjson.Op("GetSession", s.getSession),
+		awsjson.Op("ListSessions", s.listSessions),
+		awsjson.Op("StopSession", s.stopSession),
+		awsjson.Op("DeleteSession", s.deleteSession),
+		awsjson.Op("RunStatement", s.runStatement),
+		awsjson.Op("GetStatement", s.getStatement),
+		awsjson.Op("ListStatements", s.listStatements),
+		awsjson.Op("CancelStatement", s.cancelStatement),
 		awsjson.Op("TagResource", s.tagResource),
 		awsjson.Op("UntagResource", s.untagResource),
 		awsjson.Op("GetTags", s.getTags),
@@ -87,8 +127,11 @@ func (s service) token(scope string, c remora.Cursor) *string {
 	return new(s.Tokens.Encode(scope, c))
 }
 
-func (s service) jobARN(name string) string {
-	return fmt.Sprintf("arn:aws:glue:%s:%s:job/%s", s.Region, s.Account, name)
+func (s service) jobARN(name string) string   { return s.arn("job", name) }
+func (s service) sessionARN(id string) string { return s.arn("session", id) }
+
+func (s service) arn(kind, name string) string {
+	return fmt.Sprintf("arn:aws:glue:%s:%s:%s/%s", s.Region, s.Account, kind, name)
 }
 
 // optional is nil for a zero value: the member is absent from the answer.

@@ -50,23 +50,25 @@ func (s service) getTags(ctx context.Context, in *model.GetTagsRequest) (*model.
 	return &model.GetTagsResponse{Tags: tags}, err
 }
 
-// resource checks that an ARN names a job that is there, and returns the form
-// under which its tags are kept. Region and account may be empty or another's:
-// Terraform without its account look-up sends an empty one, and a server is one
-// account in one region whatever its clients believe.
+// resource checks that an ARN names a job or a session that is there, and
+// returns the form under which its tags are kept. Region and account may be
+// empty or another's: Terraform without its account look-up sends an empty one,
+// and a server is one account in one region whatever its clients believe.
 func (s service) resource(ctx context.Context, op, arn string) (string, error) {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "glue" {
 		return "", remora.Invalidf(op, arn, "%q is not the ARN of a Glue resource.", arn)
 	}
-	kind, name, _ := strings.Cut(parts[5], "/")
-	if kind != "job" || name == "" {
-		return "", remora.NotFoundf(op, arn, "Resource %s not found: Remora keeps tags of jobs.", arn)
+	kind, name, _ := strings.Cut(parts[5], "/") // the name itself may have slashes and colons
+	switch {
+	case kind == "job" && name != "":
+		_, err := s.job(ctx, op, name)
+		return s.jobARN(name), err
+	case kind == "session" && name != "":
+		_, err := s.SessionStore.Session(ctx, name)
+		return s.sessionARN(name), sessionError(op, name, err)
 	}
-	if _, err := s.job(ctx, op, name); err != nil {
-		return "", err
-	}
-	return s.jobARN(name), nil
+	return "", remora.NotFoundf(op, arn, "Resource %s not found: Remora keeps tags of jobs and sessions.", arn)
 }
 
 // canonical is a text that differs for different maps.

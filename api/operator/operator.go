@@ -41,8 +41,8 @@ func (*GetRunResponse) AWSMembers() []awsmodel.Member {
 	return []awsmodel.Member{{Name: "JobName"}, {Name: "State"}, {Name: "Ended"}, {Name: "ErrorMessage"}, {Name: "LogGroupName"}}
 }
 
-// New returns the service.
-func New(store remora.Store, logGroup string) *awsjson.Service {
+// New returns the service; status says what the server is busy with.
+func New(store remora.Store, logGroup string, status func(context.Context) Status) *awsjson.Service {
 	getRun := func(ctx context.Context, in *GetRunRequest) (*GetRunResponse, error) {
 		r, err := store.Run(ctx, "", *in.RunId)
 		if remora.KindOf(err) == remora.NotFound {
@@ -54,7 +54,10 @@ func New(store remora.Store, logGroup string) *awsjson.Service {
 		return &GetRunResponse{JobName: &r.JobName, State: new(string(r.State)), Ended: new(r.State.Ended()),
 			ErrorMessage: &r.ErrorMessage, LogGroupName: &logGroup}, nil
 	}
-	return awsjson.NewService(target, signing, []string{"GetRun"}, awsjson.Op("GetRun", getRun))
+	getStatus := func(ctx context.Context, _ *getStatusRequest) (*getStatusResponse, error) {
+		return status(ctx).response(), nil
+	}
+	return awsjson.NewService(target, signing, []string{"GetRun", "GetStatus"}, awsjson.Op("GetRun", getRun), awsjson.Op("GetStatus", getStatus))
 }
 
 // Run is the answer to GetRun.

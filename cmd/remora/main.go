@@ -27,6 +27,7 @@ var cli struct {
 
 	Serve   serveCmd   `cmd:"" help:"Start the service: the API endpoint and the S3 store."`
 	Run     runCmd     `cmd:"" help:"Run a script on this machine, without a server: cluster up, script, cluster down."`
+	Status  statusCmd  `cmd:"" help:"Show what a running server is busy with, and what clusters that are kept ready cost."`
 	Env     envCmd     `cmd:"" help:"Print the environment that points AWS clients at a running server, for eval."`
 	Logs    logsCmd    `cmd:"" help:"Print the log of a job run."`
 	Keys    keysCmd    `cmd:"" help:"List, rotate and revoke access keys."`
@@ -34,7 +35,8 @@ var cli struct {
 	Doctor  doctorCmd  `cmd:"" help:"Check what this machine needs to run jobs, and say what to do."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
-	Supervise superviseCmd `cmd:"" hidden:"" help:"Look after one cluster's processes; started by the server."`
+	Supervise   superviseCmd   `cmd:"" hidden:"" help:"Look after one cluster's processes; started by the server."`
+	Interpreter interpreterCmd `cmd:"" hidden:"" help:"Keep a session's Python; started by its cluster."`
 }
 
 func main() {

@@ -50,12 +50,12 @@ func (c serveCmd) Run(s *scope) error {
 	case <-s.ctx.Done():
 	case failure = <-srv.Err():
 	}
-	open := srv.OpenRuns()
+	open := srv.Open()
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
 	err = srv.Close(ctx)
 	if open > 0 {
-		fmt.Printf("remora: stopped; open runs (%d) go on without the server, and the next one takes them over\n", open)
+		fmt.Printf("remora: stopped; open runs and sessions (%d) go on without the server, and the next one takes them over\n", open)
 	}
 	return errors.Join(failure, err)
 }

@@ -4,6 +4,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,8 @@ type Config struct {
 	Server      Server                `toml:"server"`
 	S3          S3                    `toml:"s3"`
 	Runs        Runs                  `toml:"runs"`
+	Sessions    Sessions              `toml:"sessions"`
+	Warm        []Warm                `toml:"warm"`
 	Logs        Logs                  `toml:"logs"`
 	Runtime     Runtime               `toml:"runtime"`
 	WorkerTypes map[string]WorkerType `toml:"worker_types"`
@@ -47,6 +50,25 @@ type S3 struct {
 type Runs struct {
 	Timeout Duration `toml:"timeout"` // Glue gives a Ray job 480 minutes and lets nobody change it
 	Grace   Duration `toml:"grace"`   // from SIGTERM to SIGKILL
+}
+
+// Sessions is about interactive sessions. Where CreateSession does not say, the
+// values here hold.
+type Sessions struct {
+	Limit       int      `toml:"limit"` // open at a time
+	Runtime     string   `toml:"runtime"`
+	Workers     int      `toml:"workers"`
+	IdleTimeout Duration `toml:"idle_timeout"`
+	Timeout     Duration `toml:"timeout"`
+}
+
+// Warm is clusters that are kept ready for runs and sessions of that runtime
+// with that many workers.
+type Warm struct {
+	Runtime    string `toml:"runtime"`
+	WorkerType string `toml:"worker_type"` // Z.2X if not given
+	Workers    int    `toml:"workers"`     // 1 if not given
+	Count      int    `toml:"count"`       // 1 if not given
 }
 
 // Logs bounds what the log store keeps.
@@ -79,10 +101,11 @@ func Default() (Config, error) {
 		return Config{}, err
 	}
 	return Config{
-		Server:  Server{Listen: "127.0.0.1:4747", S3Listen: "127.0.0.1:4748", Region: "us-east-1", Account: "000000000000"},
-		Runs:    Runs{Timeout: Duration(480 * time.Minute), Grace: Duration(10 * time.Second)},
-		Logs:    Logs{StreamLimit: 256 << 20, TotalLimit: 8 << 30},
-		Runtime: Runtime{CacheDir: filepath.Join(cache, "runtimes"), UnusedFor: Duration(30 * 24 * time.Hour), MaxSize: 20 << 30},
+		Server:   Server{Listen: "127.0.0.1:4747", S3Listen: "127.0.0.1:4748", Region: "us-east-1", Account: "000000000000"},
+		Runs:     Runs{Timeout: Duration(480 * time.Minute), Grace: Duration(10 * time.Second)},
+		Sessions: Sessions{Limit: 25, Runtime: "Ray2.4", Workers: 1, IdleTimeout: Duration(48 * time.Hour), Timeout: Duration(48 * time.Hour)},
+		Logs:     Logs{StreamLimit: 256 << 20, TotalLimit: 8 << 30},
+		Runtime:  Runtime{CacheDir: filepath.Join(cache, "runtimes"), UnusedFor: Duration(30 * 24 * time.Hour), MaxSize: 20 << 30},
 		WorkerTypes: map[string]WorkerType{
 			"Z.2X": {CPUs: 8, Memory: 64 << 30, DPU: 2},
 		},
@@ -120,6 +143,10 @@ func Load(path string) (Config, error) {
 			return c, fmt.Errorf("%s holds a secret and others may read it: run chmod 600 %s", path, path)
 		}
 	}
+	for i := range c.Warm {
+		w := &c.Warm[i]
+		w.WorkerType, w.Workers, w.Count = cmp.Or(w.WorkerType, "Z.2X"), cmp.Or(w.Workers, 1), cmp.Or(w.Count, 1)
+	}
 	if err := c.check(); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
@@ -141,6 +168,8 @@ func (c Config) check() error {
 		return fmt.Errorf("runs.timeout must be positive, not %s", time.Duration(c.Runs.Timeout))
 	case c.Runs.Grace < 0:
 		return fmt.Errorf("runs.grace must not be negative")
+	case c.Sessions.Limit < 1 || c.Sessions.Workers < 1 || c.Sessions.IdleTimeout <= 0 || c.Sessions.Timeout <= 0:
+		return errors.New("sessions.limit, sessions.workers, sessions.idle_timeout and sessions.timeout must be positive")
 	case c.Runtime.UnusedFor <= 0 || c.Runtime.MaxSize <= 0:
 		return errors.New("runtime.unused_for and runtime.max_size must be positive; large values keep everything")
 	case c.S3.Endpoint != "" && (c.S3.AccessKeyID == "" || c.S3.SecretAccessKey == ""):
@@ -151,6 +180,11 @@ func (c Config) check() error {
 	for name, t := range c.WorkerTypes {
 		if t.CPUs < 1 || t.Memory < 1<<30 || t.DPU <= 0 {
 			return fmt.Errorf("worker_types.%q needs cpus of at least 1, memory of at least 1GiB and a positive dpu", name)
+		}
+	}
+	for _, w := range c.Warm {
+		if _, ok := c.WorkerTypes[w.WorkerType]; !ok || w.Runtime == "" || w.Workers < 1 || w.Count < 1 {
+			return fmt.Errorf("[[warm]] needs a runtime such as Ray2.60, a worker_type that there is, and workers and count of at least 1: %+v", w)
 		}
 	}
 	return c.checkServices()

@@ -40,18 +40,20 @@ type Options struct {
 
 // Server is a running service.
 type Server struct {
-	opts   Options
-	unlock func()
-	store  *sqlite.Store
-	logs   *logstore.Store
-	envs   *runtimes.Cache
-	blobs  *s3.Server // nil with an outside S3
-	runs   *control.Runs
-	http   *http.Server
-	api    net.Listener
-	errs   chan error
-	sweep  context.CancelFunc
-	swept  chan struct{}
+	opts     Options
+	unlock   func()
+	store    *sqlite.Store
+	logs     *logstore.Store
+	envs     *runtimes.Cache
+	blobs    *s3.Server // nil with an outside S3
+	runs     *control.Runs
+	sessions *control.Sessions
+	warm     *control.Warm
+	http     *http.Server
+	api      net.Listener
+	errs     chan error
+	sweep    context.CancelFunc
+	swept    chan struct{}
 }
 
 // Open starts serving. When it returns, both endpoints answer and every run
@@ -81,6 +83,9 @@ func Open(ctx context.Context, opts Options) (_ *Server, err error) {
 	}
 	if err := s.runs.Resume(ctx); err != nil {
 		return nil, fmt.Errorf("resume the runs of an earlier server: %w", err)
+	}
+	if err := s.sessions.Resume(ctx); err != nil {
+		return nil, fmt.Errorf("resume the sessions of an earlier server: %w", err)
 	}
 	s.http = api.NewServer(handler, api.DefaultTimeouts, opts.Log)
 	go func() {
@@ -134,8 +139,8 @@ func samePort(addr, former string) (string, bool) {
 // Err delivers a failure that ends the service.
 func (s *Server) Err() <-chan error { return s.errs }
 
-// OpenRuns returns the number of runs that go on when the server stops.
-func (s *Server) OpenRuns() int { return s.runs.Open() }
+// Open returns the number of runs and sessions that go on when the server stops.
+func (s *Server) Open() int { return s.runs.Open() + s.sessions.Open() }
 
 // Close stops serving. Runs go on without the server, and the next one resumes
 // them.
@@ -158,6 +163,12 @@ func (s *Server) close(ctx context.Context) error {
 	}
 	if s.runs != nil {
 		s.runs.Close()
+	}
+	if s.sessions != nil {
+		s.sessions.Close()
+	}
+	if s.warm != nil {
+		s.warm.Close()
 	}
 	if s.blobs != nil {
 		errs = append(errs, s.blobs.Close(ctx))
@@ -207,6 +218,7 @@ func (s *Server) startSweeping() {
 func dbPath(dir string) string   { return filepath.Join(dir, "remora.db") }
 func logsPath(dir string) string { return filepath.Join(dir, "logs") }
 func s3Path(dir string) string   { return filepath.Join(dir, "s3") }
+func warmPath(dir string) string { return filepath.Join(dir, "warm") }
 func workPath(dir string) string { return filepath.Join(dir, "work") }
 
 // KeysPath is the file of access keys.

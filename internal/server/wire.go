@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,8 +31,11 @@ import (
 	"github.com/remora-project/remora/store/sqlite"
 )
 
-// jobLogs is the prefix of job runs' log groups, and their LogGroupName.
-const jobLogs = "/aws-glue/ray/jobs"
+// Prefixes of log groups; that of job runs is their LogGroupName.
+const (
+	jobLogs     = "/aws-glue/ray/jobs"
+	sessionLogs = "/aws-glue/ray/sessions"
+)
 
 // wire makes every part and puts them together, from the disk outwards. What it
 // has opened when it fails is in s, to be closed.
@@ -54,8 +58,10 @@ func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
 	}
 	// There from the start, so that a client may follow a run that has yet to say
 	// its first word.
-	if err := s.logs.CreateGroup(ctx, jobLogs+"/"+remora.ScriptLog); err != nil && remora.KindOf(err) != remora.AlreadyExists {
-		return nil, err
+	for _, prefix := range []string{jobLogs, sessionLogs} {
+		if err := s.logs.CreateGroup(ctx, prefix+"/"+remora.ScriptLog); err != nil && remora.KindOf(err) != remora.AlreadyExists {
+			return nil, err
+		}
 	}
 	if s.envs, err = runtimes.Open(cfg.Runtime.CacheDir, runtimes.Options{Python: cfg.Runtime.Python, Logger: o.Log}); err != nil {
 		return nil, err
@@ -75,26 +81,43 @@ func (s *Server) wire(ctx context.Context, former Ready) (http.Handler, error) {
 			Overlay: OverlayCommand(o.Program, cfg.Runtime)})
 	}
 	sizing := HostSizing(cfg.WorkerTypes)
-	s.runs = control.NewRuns(control.Config{
+	plane := control.Config{
 		Store: s.store, Provider: provider, Runtimes: s.envs, Blobs: objects, Logs: s.logs, Log: o.Log, Now: o.Now,
 		Sizing:  sizing,
 		WorkDir: workPath(o.DataDir), LogPrefix: jobLogs, Grace: time.Duration(cfg.Runs.Grace),
 		Env: func() map[string]string { return s.jobEnv(creds) },
-	})
+	}
+	warm := plane
+	warm.Runtimes = s.envs.WithOwn() // for runs and sessions
+	if s.warm, err = control.NewWarm(warm, warmPath(o.DataDir), warmSpecs(cfg.Warm)); err != nil {
+		return nil, err
+	}
+	plane.Warm = s.warm
+	s.runs = control.NewRuns(plane)
+	plane.LogPrefix, plane.Runtimes = sessionLogs, s.envs.WithOwn()
+	s.sessions = control.NewSessions(control.SessionsConfig{Config: plane, Store: s.store, Limit: cfg.Sessions.Limit,
+		Interpreter: func(rt remora.Runtime) []string { return interpreter(o.Program, rt) }})
 	tokens := awsjson.NewTokens(key)
 	return &api.Endpoint{
 		Verifier: &sigv4.Verifier{Secrets: secrets(cfg.S3, ring), Now: o.Now},
 		Services: []*awsjson.Service{
 			glue.New(glue.Config{
-				Store: s.store, Runs: s.runs, Tokens: tokens, Now: o.Now, Region: cfg.Server.Region, Account: cfg.Server.Account,
+				Store: s.store, SessionStore: s.store, Runs: s.runs, Sessions: s.sessions, Tokens: tokens, Now: o.Now, Region: cfg.Server.Region, Account: cfg.Server.Account,
 				Runtimes: s.envs.Names(), WorkerTypes: sizing.Types, Timeout: time.Duration(cfg.Runs.Timeout), LogGroup: jobLogs,
+				SessionDefaults: glue.SessionDefaults{Runtime: cfg.Sessions.Runtime, Workers: cfg.Sessions.Workers, IdleTimeout: time.Duration(cfg.Sessions.IdleTimeout),
+					Timeout: time.Duration(cfg.Sessions.Timeout)},
 			}),
 			logs.New(s.logs, tokens, logs.ARNs{Region: cfg.Server.Region, Account: cfg.Server.Account}),
-			operator.New(s.store, jobLogs),
+			operator.New(s.store, jobLogs, s.status),
 		},
 		STS: sts.Service{Account: cfg.Server.Account},
 		Log: o.Log,
 	}, nil
+}
+
+// interpreter is the command line of a session's interpreter and what keeps it.
+func interpreter(program string, rt remora.Runtime) []string {
+	return []string{program, "interpreter", "--", rt.Python, "-u", filepath.Join(rt.Own, "remora", "session", "__main__.py")}
 }
 
 // openBlobs starts the embedded S3 store, unless there is an outside one, and
@@ -174,6 +197,24 @@ func (s *Server) jobEnv(creds aws.CredentialsProvider) map[string]string {
 		s.opts.Log.Error("no credentials for jobs", "err", err)
 	}
 	return env
+}
+
+// status is what `remora status` shows.
+func (s *Server) status(ctx context.Context) operator.Status {
+	out := operator.Status{Runs: s.runs.Open(), Sessions: s.sessions.Open()}
+	for _, w := range s.warm.State(ctx) {
+		out.Warm = append(out.Warm, operator.WarmCluster{Runtime: w.Runtime, WorkerType: w.WorkerType, Workers: w.Workers,
+			Since: w.Since, Memory: w.Memory})
+	}
+	return out
+}
+
+func warmSpecs(in []config.Warm) []control.WarmSpec {
+	var out []control.WarmSpec
+	for _, w := range in {
+		out = append(out, control.WarmSpec{Runtime: w.Runtime, WorkerType: w.WorkerType, Workers: w.Workers, Count: w.Count})
+	}
+	return out
 }
 
 func workerTypes(in map[string]config.WorkerType) map[string]control.WorkerType {

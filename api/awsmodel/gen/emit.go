@@ -19,6 +19,9 @@ type emitter struct {
 }
 
 func emit(s service, m *model) (map[string][]byte, error) {
+	if err := m.amend(s.Amended); err != nil {
+		return nil, err
+	}
 	shapes, err := m.reachable(s.Operations)
 	if err != nil {
 		return nil, err

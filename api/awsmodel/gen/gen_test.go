@@ -150,6 +150,34 @@ func TestWithoutPattern(t *testing.T) {
 	}
 }
 
+func TestAmended(t *testing.T) {
+	got, err := emitSmall(t, smallModel, service{Amended: []amendment{
+		{"Tree", "Label", "Name", "new"}, {"In", "a", "Name", "another shape"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`type Tree struct { Children []*Tree Kinds map[string][]string Label *string }`,
+		`type In struct { Name *string B []string A *string When *time.Time Iso *time.Time }`,
+		`{Name: "Label", Rule: &ruleName},`, `{Name: "a", Rule: &ruleName},`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the generated code does not have\n%s", want)
+		}
+	}
+	for want, a := range map[string]amendment{
+		"no structure Nowhere":         {"Nowhere", "a", "Name", ""},
+		"no structure Names":           {"Names", "a", "Name", ""},
+		"no shape Nowhere":             {"In", "a", "Nowhere", ""},
+		"In.name is in the model as N": {"In", "name", "Name", "outdated"},
+	} {
+		if _, err := emitSmall(t, smallModel, service{Amended: []amendment{a}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got error %v, want %q", a, err, want)
+		}
+	}
+}
+
 func TestRelease(t *testing.T) {
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")

@@ -150,6 +150,29 @@ func (ms *members) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// amend adds and changes members.
+func (m *model) amend(changes []amendment) error {
+	for _, c := range changes {
+		s := m.Shapes[c.Structure]
+		if s == nil || s.Type != "structure" {
+			return fmt.Errorf("amended member %s.%s: no structure %[1]s", c.Structure, c.Member)
+		}
+		if m.Shapes[c.Shape] == nil {
+			return fmt.Errorf("amended member %s.%s: no shape %s", c.Structure, c.Member, c.Shape)
+		}
+		i := slices.IndexFunc(s.Members, func(have member) bool { return have.name == c.Member })
+		switch {
+		case i < 0:
+			s.Members = append(s.Members, member{name: c.Member, ref: ref{Shape: c.Shape}})
+		case s.Members[i].Shape == c.Shape:
+			return fmt.Errorf("amended member %s.%s is in the model as %s", c.Structure, c.Member, c.Shape)
+		default:
+			s.Members[i].Shape = c.Shape
+		}
+	}
+	return nil
+}
+
 // reachable returns the names of all shapes that the operations' inputs and
 // outputs are made of, sorted.
 func (m *model) reachable(operations []string) ([]string, error) {

@@ -15,7 +15,21 @@ type service struct {
 	// equivalent in Go. A pattern that cannot be translated and is not listed here
 	// stops the generator, as does an entry that is no longer needed.
 	WithoutPattern map[string]string
+
+	// Amended are members that travel although the published model lacks them, or
+	// has them of another shape. One that the model has come to have as it is here
+	// stops the generator.
+	Amended []amendment
 }
+
+// amendment is a member of a structure of the model, of one of the model's own
+// shapes.
+type amendment struct {
+	Structure, Member, Shape string
+	Reason                   string
+}
+
+const kernelModel = "is in the model that the Jupyter kernel for Glue brings along, and is shown by it"
 
 var services = []service{
 	{
@@ -30,6 +44,14 @@ var services = []service{
 		},
 		WithoutPattern: map[string]string{
 			"PythonVersionString": "admits 2, 3 and 3.9 only, and newer runtimes have newer Pythons",
+		},
+		Amended: []amendment{
+			{"Session", "Timeout", "Timeout", kernelModel},
+			{"StatementOutput", "Status", "GenericString", "travels as ok or error, which its enumeration does not have"},
+			{"StatementOutputData", "MimeType", "GenericString", kernelModel},
+			{"StatementOutputData", "Result", "GenericString", kernelModel},
+			{"StatementOutputData", "StdOut", "GenericString", kernelModel},
+			{"StatementOutputData", "StdErr", "GenericString", kernelModel},
 		},
 	},
 	{

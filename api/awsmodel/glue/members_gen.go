@@ -1660,6 +1660,7 @@ var membersOfSession = []awsmodel.Member{
 	{Name: "IdleTimeout"},
 	{Name: "ProfileName", Rule: &ruleNameString},
 	{Name: "SessionType", Rule: &ruleSessionType},
+	{Name: "Timeout", Rule: &ruleTimeout},
 }
 
 func (*Session) AWSMembers() []awsmodel.Member { return membersOfSession }
@@ -1823,7 +1824,7 @@ func (*Statement) AWSMembers() []awsmodel.Member { return membersOfStatement }
 var membersOfStatementOutput = []awsmodel.Member{
 	{Name: "Data"},
 	{Name: "ExecutionCount"},
-	{Name: "Status", Rule: &ruleStatementState},
+	{Name: "Status"},
 	{Name: "ErrorName"},
 	{Name: "ErrorValue"},
 	{Name: "Traceback"},
@@ -1833,6 +1834,10 @@ func (*StatementOutput) AWSMembers() []awsmodel.Member { return membersOfStateme
 
 var membersOfStatementOutputData = []awsmodel.Member{
 	{Name: "TextPlain"},
+	{Name: "MimeType"},
+	{Name: "Result"},
+	{Name: "StdOut"},
+	{Name: "StdErr"},
 }
 
 func (*StatementOutputData) AWSMembers() []awsmodel.Member { return membersOfStatementOutputData }

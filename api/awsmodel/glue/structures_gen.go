@@ -1319,6 +1319,7 @@ type Session struct {
 	IdleTimeout           *int32
 	ProfileName           *string
 	SessionType           *string
+	Timeout               *int32
 }
 
 type SessionCommand struct {
@@ -1460,6 +1461,10 @@ type StatementOutput struct {
 
 type StatementOutputData struct {
 	TextPlain *string
+	MimeType  *string
+	Result    *string
+	StdOut    *string
+	StdErr    *string
 }
 
 type StopSessionRequest struct {

@@ -1,0 +1,278 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/remora-project/remora"
+	"github.com/remora-project/remora/modules"
+	"github.com/remora-project/remora/session"
+)
+
+// attendant takes one session to its end.
+type attendant struct {
+	*Sessions
+	session remora.Session // as last stored by live's goroutine
+	log     *slog.Logger
+	place   string // names what is the session's own: ids may hold any characters
+	stream  string // of its logs
+
+	stopOnce sync.Once
+	stop     chan struct{} // closed when the session is asked to stop
+	work     chan struct{} // has an element when a statement was submitted
+
+	mu      sync.Mutex
+	news    chan struct{} // closed and replaced with each change
+	client  *session.Client
+	running int // the statement that is being run, 0 if none
+	output  session.Snapshot
+	idle    time.Time // since when nothing runs
+}
+
+var plainStream = regexp.MustCompile(`^[A-Za-z0-9._/#-]{1,255}$`)
+
+func newAttendant(c *Sessions, s remora.Session) *attendant {
+	sum := sha256.Sum256([]byte(s.ID))
+	place := "session-" + hex.EncodeToString(sum[:16])
+	stream := s.ID
+	if !plainStream.MatchString(stream) {
+		stream = place
+	}
+	return &attendant{Sessions: c, session: s, log: c.cfg.Log.With("session", s.ID), place: place, stream: stream,
+		stop: make(chan struct{}), work: make(chan struct{}, 1), news: make(chan struct{}), idle: time.Now()}
+}
+
+// watch returns a channel that is closed at the next change.
+func (a *attendant) watch() <-chan struct{} {
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.news
+}
+
+// changed wakes who waits for news.
+func (a *attendant) changed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.news)
+	a.news = make(chan struct{})
+}
+
+// submitted says that there is a statement to run.
+func (a *attendant) submitted() {
+	select {
+	case a.work <- struct{}{}:
+	default:
+	}
+}
+
+func (a *attendant) askToStop() { a.stopOnce.Do(func() { close(a.stop) }) }
+
+// live is the whole life of a session, from whatever state it is in. It returns
+// early only if ctx ends or the store fails for good; the next control plane
+// then goes on.
+func (a *attendant) live(ctx context.Context) {
+	err := untilStored(ctx, a.log, func() (err error) {
+		a.session, err = a.cfg.Store.Session(ctx, a.session.ID)
+		return err
+	})
+	if err != nil || a.session.Closed {
+		return
+	}
+	if a.session.State == remora.SessionStopping || a.session.State.Ended() {
+		a.askToStop()
+	}
+	cluster, end := a.cluster(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if end == nil {
+		if end = a.attend(ctx, cluster); end == nil {
+			return // ctx ended
+		}
+	}
+	if !a.settle(ctx, *end) {
+		return
+	}
+	if cluster != nil && !takeDown(ctx, a.log, cluster, func(line string) { a.tell(ctx, "%s", line) }) {
+		return
+	}
+	a.close(ctx)
+}
+
+// ending is how a session ends.
+type ending struct {
+	state   remora.SessionState // SessionStopped: if nothing else is stored already
+	message string
+	elapsed time.Duration // of the interpreter
+}
+
+func failedSession(format string, args ...any) *ending {
+	return &ending{state: remora.SessionFailed, message: fmt.Sprintf(format, args...)}
+}
+
+// cluster returns the session's cluster, adopted or new, or how the session
+// ends for want of one.
+func (a *attendant) cluster(ctx context.Context) (remora.Cluster, *ending) {
+	if a.session.Handle != nil {
+		c, err := a.cfg.adopt(ctx, a.log, a.session.Handle)
+		switch {
+		case err == nil:
+			return c, nil
+		case ctx.Err() != nil:
+			return nil, nil
+		case remora.KindOf(err) != remora.NotFound && !a.cfg.remove(ctx, a.log, a.session.Handle):
+			return nil, nil
+		case a.session.State != remora.SessionProvisioning:
+			return nil, failedSession("The session's processes died while the control plane was down: %s", remora.MessageOf(err))
+		}
+	}
+	select {
+	case <-a.stop:
+		return nil, &ending{state: remora.SessionStopped}
+	default:
+	}
+	pctx, cancel := a.untilStopped(ctx)
+	defer cancel()
+	c, err := a.provision(pctx)
+	switch {
+	case err == nil:
+		return c, nil
+	case ctx.Err() != nil:
+		return nil, nil
+	case pctx.Err() != nil:
+		return nil, &ending{state: remora.SessionStopped}
+	}
+	a.log.Warn("session could not be provisioned", "err", err)
+	a.tell(ctx, "the session was not started: %s", remora.MessageOf(err))
+	return nil, failedSession("%s", remora.MessageOf(err))
+}
+
+// untilStopped returns a context that ends when the session is asked to stop.
+func (a *attendant) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-a.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+func (a *attendant) provision(ctx context.Context) (remora.Cluster, error) {
+	p := a.session.Plan
+	born := time.Now()
+	tell := func(format string, args ...any) { a.tell(ctx, format, args...) }
+	c, took, err := a.cfg.provision(ctx, need{
+		id: a.place, runtime: p.Command.Runtime, arguments: p.Arguments, workerType: p.WorkerType, workers: p.NumberOfWorkers,
+		stream: a.stream, stageDir: a.workDir(), record: a.record, tell: tell,
+	})
+	if err == nil {
+		tell("cluster ready after %s: environment %s, cluster %s", seconds(time.Since(born)), seconds(took.environment), seconds(took.cluster))
+	}
+	return c, err
+}
+
+// record stores the cluster's handle; the provider calls it before the first
+// process starts.
+func (a *attendant) record(ctx context.Context, h remora.Handle) error {
+	return a.change(ctx, func(s *remora.Session) error {
+		if s.State != remora.SessionProvisioning {
+			return remora.Errorf(remora.WrongState, "control: record handle", s.ID, "the session is %s", s.State)
+		}
+		s.Handle = h
+		return nil
+	})
+}
+
+// driver is the interpreter's host as a process.
+func (a *attendant) driver() (remora.Driver, error) {
+	env, err := modules.Load(a.workDir())
+	if err != nil {
+		return remora.Driver{}, err
+	}
+	return remora.Driver{ID: session.DriverID, Argv: a.cfg.Interpreter(env.Runtime), Dir: env.WorkingDir,
+		Env: parameters(a.session.Plan.Arguments).env}, nil
+}
+
+func (a *attendant) workDir() string { return filepath.Join(a.cfg.WorkDir, a.place) }
+
+// tell writes a line of Remora's own into the session's log.
+func (a *attendant) tell(ctx context.Context, format string, args ...any) {
+	a.cfg.tell(ctx, a.stream, fmt.Sprintf(format, args...))
+}
+
+// change stores a change of the session.
+func (a *attendant) change(ctx context.Context, f func(*remora.Session) error) error {
+	err := untilStored(ctx, a.log, func() error {
+		s, err := a.cfg.Store.ChangeSession(ctx, a.session.ID, f)
+		if err == nil {
+			a.session = s
+		}
+		return err
+	})
+	a.changed()
+	return err
+}
+
+// settle stores how the session ends, before its cluster is taken down, and
+// ends its statements. A session that was asked to stop ends as stopped.
+func (a *attendant) settle(ctx context.Context, e ending) bool {
+	err := a.change(ctx, func(s *remora.Session) error {
+		if s.State.Ended() {
+			return errUnchanged // settled by an earlier control plane
+		}
+		s.ExecutionTime = max(s.ExecutionTime, e.elapsed)
+		if s.State == remora.SessionStopping {
+			return nil
+		}
+		if e.state == remora.SessionStopped {
+			e.state = remora.SessionStopping
+		}
+		s.State, s.ErrorMessage = e.state, e.message
+		a.complete(s)
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return false
+	}
+	return a.endStatements(ctx, e.message)
+}
+
+// complete fills in what a session has once it has ended.
+func (a *attendant) complete(s *remora.Session) {
+	if s.State.Ended() {
+		s.CompletedOn = a.cfg.Now()
+		s.DPUSeconds = s.ExecutionTime.Seconds() * s.Plan.MaxCapacity()
+	}
+}
+
+// close stores that nothing of the session is left.
+func (a *attendant) close(ctx context.Context) {
+	if err := os.RemoveAll(a.workDir()); err != nil {
+		a.log.Warn("work directory could not be removed", "err", err)
+	}
+	err := a.change(ctx, func(s *remora.Session) error {
+		if s.State == remora.SessionStopping {
+			s.State = remora.SessionStopped
+			a.complete(s)
+		}
+		s.Closed = true
+		return nil
+	})
+	if err == nil {
+		a.log.Info("session ended", "state", a.session.State, "seconds", a.session.ExecutionTime.Seconds(), "error", a.session.ErrorMessage)
+	}
+}
