@@ -117,10 +117,11 @@ type Statement struct {
 
 // Output is what a statement has said and what came out.
 type Output struct {
-	Text      string   `json:"text,omitempty"`     // what it printed, and its value as text
+	Text      string   `json:"text,omitempty"`     // what it printed, and its values as text
 	MimeType  string   `json:"mimeType,omitempty"` // of Result; "" if there is only Text
-	Result    string   `json:"result,omitempty"`   // a picture in base64
-	StdErr    string   `json:"stdErr,omitempty"`   // beside a picture
+	Result    string   `json:"result,omitempty"`   // a picture in base64, or markup
+	StdOut    string   `json:"stdOut,omitempty"`   // what it printed, beside a Result
+	StdErr    string   `json:"stdErr,omitempty"`   // likewise
 	ErrorName string   `json:"errorName,omitempty"`
 	Error     string   `json:"error,omitempty"` // ErrorValue
 	Traceback []string `json:"traceback,omitempty"`

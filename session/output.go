@@ -1,34 +1,29 @@
 package session
 
 import (
-	"encoding/base64"
 	"fmt"
 	"strings"
 
 	"github.com/remora-project/remora"
 )
 
-// pictures are the types that are shown as such, the best one first: a value
-// that has several forms has the same picture in all of them.
-var pictures = []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"}
-
 // maxError bounds an error's message and, separately, its traceback; the
 // interpreter sends less.
 const maxError = 128 << 10
 
-// record is what a statement has said so far. A Statement has room for one
-// picture, so of several the last one is kept, which is what a program that
-// draws again and again ends with, and a note says how many there were.
+// record is what a statement has said so far. What clients see that have no
+// room for a picture or a table is text; out and err are what was printed, for
+// those who show the result itself beside it.
 type record struct {
-	text         clip   // both streams in the order of arrival
-	out, err     clip   // each by itself, for the case that there is a picture
+	text         clip // both streams and values as text, in the order of arrival
+	out, err     clip
 	last         string // the stream that text ends with
 	pictureLimit int
 
 	outAgain, errAgain bool // whether a carriage return was the last of it
 
-	mime, picture string
-	pictures      int
+	rich     []rich
+	richSize int
 
 	errorName, error string
 	traceback        []string
@@ -86,25 +81,27 @@ func (r *record) note(format string, args ...any) {
 	r.line("[" + fmt.Sprintf(format, args...) + "]\n")
 }
 
-// show adds a value: its picture, or else its text.
+// show adds a value. One that is more than text is text for who has no room for
+// the rest.
 func (r *record) show(data bundle) {
-	for _, mime := range pictures {
-		p, ok := data[mime]
-		if !ok {
-			continue
+	text := data["text/plain"]
+	value, ok := best(data)
+	switch {
+	case ok && r.richSize+len(value.data) > r.pictureLimit:
+		r.note("%s is left out: it has %d bytes, and %d are left", value.mime, len(value.data), r.pictureLimit-r.richSize)
+	case ok:
+		r.rich = append(r.rich, value)
+		r.richSize += len(value.data)
+		if text != "" {
+			if r.text.open() {
+				r.text.write("\n")
+			}
+			r.text.write(text)
+			r.last = stdout
 		}
-		if mime == "image/svg+xml" { // text in a bundle, base64 in a result
-			p = base64.StdEncoding.EncodeToString([]byte(p))
-		}
-		if len(p) > r.pictureLimit {
-			r.note("a picture is left out: it has %d bytes in base64, %d are allowed", len(p), r.pictureLimit)
-			break
-		}
-		r.mime, r.picture = mime, p
-		r.pictures++
 		return
 	}
-	if text := data["text/plain"]; text != "" {
+	if text != "" {
 		r.line(text)
 	}
 }
@@ -118,7 +115,10 @@ func (r *record) apply(e event) {
 	case "display":
 		r.show(e.Data)
 		if r.text.open() {
-			r.print(stdout, "\n")
+			r.text.write("\n")
+		}
+		if r.out.open() {
+			r.out.write("\n")
 		}
 	case "done":
 		if e.Status == "ok" {
@@ -139,32 +139,25 @@ func (r *record) fail(name, message string, traceback []string) {
 
 // output is the record in Glue's form.
 func (r *record) output() remora.Output {
-	o := remora.Output{ErrorName: r.errorName, Error: r.error, Traceback: r.traceback}
-	if r.pictures == 0 {
-		o.Text = r.text.String()
-		return o
-	}
-	o.Text, o.StdErr, o.MimeType, o.Result = r.out.String(), r.err.String(), r.mime, r.picture
-	if r.pictures > 1 {
-		if r.out.open() {
-			o.Text += "\n"
-		}
-		o.Text += fmt.Sprintf("[%d pictures were shown, this is the last one: a statement has room for one]\n", r.pictures)
+	o := remora.Output{Text: r.text.String(), ErrorName: r.errorName, Error: r.error, Traceback: r.traceback}
+	if len(r.rich) > 0 {
+		o.StdOut, o.StdErr = r.out.String(), r.err.String()
+		o.MimeType, o.Result = result(r.rich)
 	}
 	return o
 }
 
 // size is about the number of bytes of the output.
 func (r *record) size() int {
-	if r.pictures == 0 {
+	if len(r.rich) == 0 {
 		return r.text.size()
 	}
-	return r.out.size() + r.err.size() + len(r.picture)
+	return r.text.size() + r.out.size() + r.err.size() + r.richSize
 }
 
 // weigh is the number of bytes that a finished output takes.
 func weigh(o remora.Output) int64 {
-	n := len(o.Text) + len(o.StdErr) + len(o.Result) + len(o.Error) + len(o.ErrorName)
+	n := len(o.Text) + len(o.StdOut) + len(o.StdErr) + len(o.Result) + len(o.Error) + len(o.ErrorName)
 	for _, l := range o.Traceback {
 		n += len(l)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -18,7 +19,9 @@ func TestOutput(t *testing.T) {
 	err := func(text string) event { return event{Event: "stream", Name: stderr, Text: text} }
 	show := func(kv ...string) event { return event{Event: "display", Data: bundleOf(kv)} }
 	value := func(kv ...string) event { return event{Event: "done", Status: "ok", Data: bundleOf(kv)} }
-	svg := base64.StdEncoding.EncodeToString([]byte("<svg/>"))
+	png := func(width, height byte) string {
+		return base64.StdEncoding.EncodeToString([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00" + string(rune(width)) + "\x00\x00\x00" + string(rune(height))))
+	}
 	for name, c := range map[string]struct {
 		events []event
 		want   remora.Output
@@ -26,7 +29,6 @@ func TestOutput(t *testing.T) {
 		"nothing":                     {nil, remora.Output{}},
 		"no value":                    {[]event{value()}, remora.Output{}},
 		"a value":                     {[]event{value("text/plain", "2")}, remora.Output{Text: "2"}},
-		"a value's best text":         {[]event{value("text/plain", "t", "text/html", "<b>")}, remora.Output{Text: "t"}},
 		"streams in order":            {[]event{out("a\n"), err("b\n"), out("c\n"), value("text/plain", "2")}, remora.Output{Text: "a\nb\nc\n2"}},
 		"a value has its own line":    {[]event{out("a"), value("text/plain", "2")}, remora.Output{Text: "a\n2"}},
 		"a display has its own line":  {[]event{out("a"), show("text/plain", "d"), out("b")}, remora.Output{Text: "a\nd\nb"}},
@@ -42,20 +44,25 @@ func TestOutput(t *testing.T) {
 		"a cancel": {[]event{out("a"), {Event: "done", Status: "cancelled", ErrorName: "KeyboardInterrupt"}},
 			remora.Output{Text: "a", ErrorName: "KeyboardInterrupt"}},
 		"a picture": {[]event{out("a\n"), err("b\n"), show("image/png", "UE5H", "text/plain", "<Figure>")},
-			remora.Output{Text: "a\n", StdErr: "b\n", MimeType: "image/png", Result: "UE5H"}},
+			remora.Output{Text: "a\nb\n<Figure>\n", StdOut: "a\n", StdErr: "b\n", MimeType: "image/png", Result: "UE5H"}},
 		"a picture as the value": {[]event{out("a\n"), value("image/jpeg", "SlBH", "text/plain", "<Image>")},
-			remora.Output{Text: "a\n", MimeType: "image/jpeg", Result: "SlBH"}},
+			remora.Output{Text: "a\n<Image>", StdOut: "a\n", MimeType: "image/jpeg", Result: "SlBH"}},
 		"the best picture": {[]event{value("image/svg+xml", "<svg/>", "image/jpeg", "SlBH", "image/png", "UE5H")},
 			remora.Output{MimeType: "image/png", Result: "UE5H"}},
-		"SVG in base64": {[]event{value("image/svg+xml", "<svg/>")}, remora.Output{MimeType: "image/svg+xml", Result: svg}},
+		"SVG":     {[]event{value("image/svg+xml", "<svg/>")}, remora.Output{MimeType: "image/svg+xml", Result: "<svg/>"}},
+		"a table": {[]event{value("text/plain", "t", "text/html", "<b>")}, remora.Output{Text: "t", MimeType: "text/html", Result: "<b>"}},
 		"a picture and then a value": {[]event{show("image/png", "UE5H"), value("text/plain", "2")},
-			remora.Output{Text: "2", MimeType: "image/png", Result: "UE5H"}},
-		"three pictures": {[]event{out("a"), show("image/png", "MQ=="), show("image/png", "Mg=="), value("image/jpeg", "Mw==")},
-			remora.Output{Text: "a\n[3 pictures were shown, this is the last one: a statement has room for one]\n", MimeType: "image/jpeg", Result: "Mw=="}},
+			remora.Output{Text: "2", StdOut: "2", MimeType: "image/png", Result: "UE5H"}},
+		"several": {[]event{out("a"), show("image/png", "MQ=="), value("text/html", "<b>", "text/plain", "t")},
+			remora.Output{Text: "a\nt", StdOut: "a\n", MimeType: "text/html",
+				Result: "<div><img src=\"data:image/png;base64,MQ==\"></div>\n<div><b></div>\n"}},
+		"a picture of another shape": {[]event{value("image/png", png(3, 2))},
+			remora.Output{MimeType: "text/html", Result: "<div><img src=\"data:image/png;base64," + png(3, 2) + "\"></div>\n"}},
+		"a picture of the kernel's shape": {[]event{value("image/png", png(4, 3))}, remora.Output{MimeType: "image/png", Result: png(4, 3)}},
 		"a picture and an error": {[]event{show("image/png", "MQ=="), {Event: "done", Status: "error", ErrorName: "E"}},
 			remora.Output{MimeType: "image/png", Result: "MQ==", ErrorName: "E"}},
 		"too large a picture": {[]event{out("a"), value("image/png", strings.Repeat("x", 65), "text/plain", "<Figure>")},
-			remora.Output{Text: "a\n[a picture is left out: it has 65 bytes in base64, 64 are allowed]\n<Figure>"}},
+			remora.Output{Text: "a\n[image/png is left out: it has 65 bytes, and 64 are left]\n<Figure>"}},
 		"much text": {[]event{out(strings.Repeat("a", 50) + strings.Repeat("ä", 50))},
 			remora.Output{Text: strings.Repeat("a", 50) + "\n[50 bytes are left out here]\n" + strings.Repeat("ä", 25)}},
 	} {
@@ -200,7 +207,8 @@ func TestPicture(t *testing.T) {
 	t.Parallel()
 	b := serve(t, real())
 	s := b.run(1, "class P:\n    def _repr_png_(self): return b'PNG'\nprint('a')\nP()")
-	want := remora.Output{Text: "a\n", MimeType: "image/png", Result: "UE5H"}
+	want := remora.Output{Text: "a\n", StdOut: "a\n", MimeType: "image/png", Result: "UE5H"}
+	s.Output.Text = regexp.MustCompile(`<__main__.P object at .*>`).ReplaceAllString(s.Output.Text, "")
 	if !reflect.DeepEqual(s.Output, want) {
 		t.Errorf("it is %+v, want %+v", s.Output, want)
 	}

@@ -154,7 +154,7 @@ func modelOutput(st remora.Statement) *model.StatementOutput {
 func modelData(o remora.Output) *model.StatementOutputData {
 	m := &model.StatementOutputData{TextPlain: &o.Text}
 	if o.MimeType != "" {
-		m.MimeType, m.Result, m.StdOut, m.StdErr = &o.MimeType, &o.Result, &o.Text, &o.StdErr
+		m.MimeType, m.Result, m.StdOut, m.StdErr = &o.MimeType, &o.Result, &o.StdOut, &o.StdErr
 	}
 	return m
 }

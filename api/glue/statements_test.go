@@ -32,8 +32,8 @@ func TestModelStatement(t *testing.T) {
 		{"silence", remora.Statement{State: remora.StatementAvailable},
 			`"State":"AVAILABLE","Output":{"Data":{"TextPlain":""},"ExecutionCount":7,"Status":"ok"},"Progress":0`},
 		{"picture", remora.Statement{State: remora.StatementAvailable,
-			Output: &remora.Output{Text: "out", MimeType: "image/png", Result: "iVBOR", StdErr: "err"}},
-			`"State":"AVAILABLE","Output":{"Data":{"TextPlain":"out","MimeType":"image/png","Result":"iVBOR","StdOut":"out","StdErr":"err"},` +
+			Output: &remora.Output{Text: "out\n<Figure>", MimeType: "image/png", Result: "iVBOR", StdOut: "out", StdErr: "err"}},
+			`"State":"AVAILABLE","Output":{"Data":{"TextPlain":"out\n<Figure>","MimeType":"image/png","Result":"iVBOR","StdOut":"out","StdErr":"err"},` +
 				`"ExecutionCount":7,"Status":"ok"},"Progress":0`},
 		{"a picture alone", remora.Statement{State: remora.StatementAvailable, Output: &remora.Output{MimeType: "image/png", Result: "iVBOR"}},
 			`"State":"AVAILABLE","Output":{"Data":{"TextPlain":"","MimeType":"image/png","Result":"iVBOR","StdOut":"","StdErr":""},` +
@@ -69,7 +69,7 @@ func TestStatementsOverTheWire(t *testing.T) {
 		t.Errorf("the first statement is %d", n)
 	}
 	b.setStatement("one", 1, func(st *remora.Statement) {
-		st.Output = &remora.Output{Text: "out", MimeType: "image/png", Result: "iVBOR"}
+		st.Output = &remora.Output{Text: "out", MimeType: "image/png", Result: "iVBOR", StdOut: "out"}
 	})
 	out, err := b.GetStatement(t.Context(), &glue.GetStatementInput{SessionId: aws.String("one"), Id: 1})
 	if err != nil || string(out.Statement.Output.Status) != "ok" || *out.Statement.Output.Data.TextPlain != "out" {

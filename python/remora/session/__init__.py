@@ -52,12 +52,12 @@ Descriptors 1 and 2
     end of the events. Last words, such as those of a crash (faulthandler is on), are on descriptor 2.
 
 Cancelling
-    SIGINT to the process, not to its group. The statement's code gets KeyboardInterrupt, in the main thread; between
-    statements nothing happens. A host waits for "done" after sending SIGINT before it sends the next statement, so
-    that an interrupt never meets a later one. The exception can get lost (Python drops what a destructor raises), and
-    native code notices only when it returns: the host repeats the signal after a second or two without "done", and
-    kills after its grace period. Status "ok" is a possible end of a cancelled statement: it may have been at its end,
-    or have caught the exception. Ray notices a signal within a second while it waits.
+    SIGINT to the process; to its group only if that does not help. The statement's code gets KeyboardInterrupt, in the
+    main thread; between statements nothing happens. A host waits for "done" after sending SIGINT before it sends the
+    next statement, so that an interrupt never meets a later one. The exception can get lost (Python drops what a
+    destructor raises), and native code notices only when it returns: the host repeats the signal after a second or two
+    without "done". Status "ok" is a possible end of a cancelled statement: it may have been at its end, or have caught
+    the exception. Ray notices a signal within a second while it waits.
 
 The end of the process
     Without a shutdown it means that the session has FAILED: the statement that runs has no "done". The exit status or
