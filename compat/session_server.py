@@ -22,7 +22,7 @@ idle_timeout = "3s"
 def request(session, **members):
     """What the Jupyter kernel sends, with one worker and an idle timeout that no test reaches."""
     return {"Id": session, "Role": "arn:aws:iam::000000000000:role/any", "GlueVersion": "4.0",
-            "Command": {"Name": "glueray", "PythonVersion": "3.9"}, "RequestOrigin": "GluePySparkKernel",
+            "Command": {"Name": "glueray", "PythonVersion": "3.9"}, "RequestOrigin": "compat",
             "DefaultArguments": {"--glue_kernel_version": "1.0.5", "--enable-glue-datacatalog": "true"},
             "NumberOfWorkers": 1, "IdleTimeout": 60, **members}
 
