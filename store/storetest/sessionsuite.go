@@ -85,7 +85,7 @@ func newSession(id string) remora.Session {
 
 // fill sets all that may change in a statement, but for its state.
 func fill(st *remora.Statement) {
-	st.Output = &remora.Output{Text: "<&>\u2028 \\ é 🐟\n\x00", MimeType: "image/png", Result: "iVBORw0KGgo=", StdErr: "warning\r\n",
+	st.Output = &remora.Output{Text: "<&>\u2028 \\ é 🐟\n\x00", MimeType: "image/png", Result: "iVBORw0KGgo=", StdOut: "printed\n", StdErr: "warning\r\n",
 		ErrorName: "ValueError", Error: "no 'x'", Traceback: []string{"Traceback (most recent call last):", "", "  é"}}
 	st.Progress, st.StartedOn, st.CompletedOn = 0.1, start.Add(1), start.Add(time.Second+1)
 }
