@@ -14,6 +14,8 @@ import (
 var (
 	//go:embed ray2.60.lock
 	ray260 []byte
+	//go:embed notebook.lock
+	notebookLock []byte
 	//go:embed bootstrap.lock
 	bootstrap []byte
 )
@@ -49,6 +51,16 @@ var supported = func() catalog {
 	older.rayAPI = "2.4"
 	return catalog{"Ray2.60": &ray, "Ray2.4": &older}
 }()
+
+// Notebook is the name of JupyterLab's environment, with AWS Glue's kernel. It
+// is built and kept as runtimes are, and none of them: jobs cannot ask for it.
+const Notebook = "notebook"
+
+var notebook = &recipe{
+	label:   Notebook,
+	lock:    notebookLock,
+	imports: []string{"jupyterlab", "aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel", "nbclient", "nbconvert"},
+}
 
 func (c catalog) names() []string { return slices.Sorted(maps.Keys(c)) }
 

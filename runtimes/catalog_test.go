@@ -54,6 +54,9 @@ func TestLocks(t *testing.T) {
 	if got["rfc3987-syntax"] != nil {
 		t.Error("rfc3987-syntax is in the lock: it slows every import of jsonschema")
 	}
+	if v := pins(t, notebookLock)["aws-glue-sessions"]; len(v) != 1 || v[0] != "1.0.5" {
+		t.Errorf("notebook.lock has aws-glue-sessions %q, want 1.0.5 only: later releases have no %%glue_ray", v)
+	}
 	if uv := pins(t, bootstrap); len(uv) != 1 || len(uv["uv"]) != 1 || uv["uv"][0] != uvVersion {
 		t.Errorf("bootstrap.lock has %v, want uv %s only", uv, uvVersion)
 	}
@@ -80,6 +83,9 @@ func TestKey(t *testing.T) {
 		if key == base {
 			t.Errorf("another %s gives the same key", what)
 		}
+	}
+	if _, ok := supported[Notebook]; ok {
+		t.Error("jobs may ask for the notebook's environment")
 	}
 	if supported["Ray2.4"].key(py) != supported["Ray2.60"].key(py) {
 		t.Error("Ray2.4 and Ray2.60 are two environments, want one")

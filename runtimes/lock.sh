@@ -15,13 +15,16 @@ compile() {
 }
 compile bootstrap
 compile ray2.60
+compile notebook
 
 target=$(mktemp -d)
 trap 'rm -rf "$target"' EXIT
 for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28; do
 	for version in 3.10 3.11 3.12 3.13; do
-		echo "checking wheels: $platform, Python $version"
-		"$uv" pip install --quiet --dry-run --target "$target" --python-platform "$platform" \
-			--python-version "$version" --no-build --require-hashes --requirement ray2.60.lock
+		for lock in ray2.60 notebook; do
+			echo "checking wheels: $lock, $platform, Python $version"
+			"$uv" pip install --quiet --dry-run --target "$target" --python-platform "$platform" \
+				--python-version "$version" --no-build --require-hashes --requirement "$lock.lock"
+		done
 	done
 done

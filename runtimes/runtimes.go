@@ -93,14 +93,23 @@ func (c *Cache) Names() []string { return c.catalog.names() }
 // long as somebody waits for it: if ctx ends, Ensure returns ctx's error, and
 // if nobody else waits the build has been ended and cleared away by then.
 func (c *Cache) Ensure(ctx context.Context, name string, progress func(line string)) (remora.Runtime, error) {
+	r, ok := c.catalog[name]
+	if !ok {
+		return remora.Runtime{}, remora.Invalidf("runtimes: ensure", name, "Runtime %s is not supported; supported: %s",
+			name, strings.Join(c.Names(), ", "))
+	}
+	return c.ensure(ctx, name, r, progress)
+}
+
+// Notebook returns the environment Notebook as Ensure returns a runtime.
+func (c *Cache) Notebook(ctx context.Context, progress func(line string)) (remora.Runtime, error) {
+	return c.ensure(ctx, Notebook, notebook, progress)
+}
+
+func (c *Cache) ensure(ctx context.Context, name string, r *recipe, progress func(line string)) (remora.Runtime, error) {
 	const op = "runtimes: ensure"
 	if progress == nil {
 		progress = func(string) {}
-	}
-	r, ok := c.catalog[name]
-	if !ok {
-		return remora.Runtime{}, remora.Invalidf(op, name, "Runtime %s is not supported; supported: %s",
-			name, strings.Join(c.Names(), ", "))
 	}
 	py, err := c.pythons.choose(ctx)
 	if err != nil {
@@ -113,7 +122,7 @@ func (c *Cache) Ensure(ctx context.Context, name string, progress func(line stri
 		return err
 	}
 	if c.use(key, whole) == nil {
-		return c.runtime(ctx, name, key, py, progress)
+		return c.runtime(ctx, name, r, key, py, progress)
 	}
 	err = c.join(ctx, key, progress, func(ctx context.Context, emit func(string)) error {
 		return c.build(ctx, name, key, r, py, emit)
@@ -127,11 +136,11 @@ func (c *Cache) Ensure(ctx context.Context, name string, progress func(line stri
 		}
 		return remora.Runtime{}, asError(op, name, err)
 	}
-	return c.runtime(ctx, name, key, py, progress)
+	return c.runtime(ctx, name, r, key, py, progress)
 }
 
 // runtime is the environment key under a name that was asked for.
-func (c *Cache) runtime(ctx context.Context, name, key string, py python, progress func(string)) (remora.Runtime, error) {
+func (c *Cache) runtime(ctx context.Context, name string, r *recipe, key string, py python, progress func(string)) (remora.Runtime, error) {
 	dir := filepath.Join(c.dir, key)
 	rt := remora.Runtime{
 		Name:   name,
@@ -140,7 +149,7 @@ func (c *Cache) runtime(ctx context.Context, name, key string, py python, progre
 		Env:    environment(dir),
 		Locks:  []string{c.usedPath(key)},
 	}
-	if api := c.catalog[name].rayAPI; api != "" {
+	if api := r.rayAPI; api != "" {
 		if err := c.own(ctx, &rt, py, progress); err != nil {
 			return remora.Runtime{}, err
 		}

@@ -25,15 +25,16 @@ var cli struct {
 	DataDir string `help:"Folder with jobs, runs, logs and objects (default: remora below $$XDG_DATA_HOME or ~/.local/share)." placeholder:"DIR" env:"REMORA_DATA_DIR"`
 	Config  string `help:"Configuration file (default: remora/config.toml below $$XDG_CONFIG_HOME or ~/.config)." placeholder:"FILE" env:"REMORA_CONFIG"`
 
-	Serve   serveCmd   `cmd:"" help:"Start the service: the API endpoint and the S3 store."`
-	Run     runCmd     `cmd:"" help:"Run a script on this machine, without a server: cluster up, script, cluster down."`
-	Status  statusCmd  `cmd:"" help:"Show what a running server is busy with, and what clusters that are kept ready cost."`
-	Env     envCmd     `cmd:"" help:"Print the environment that points AWS clients at a running server, for eval."`
-	Logs    logsCmd    `cmd:"" help:"Print the log of a job run."`
-	Keys    keysCmd    `cmd:"" help:"List, rotate and revoke access keys."`
-	Runtime runtimeCmd `cmd:"" help:"List and build Python environments."`
-	Doctor  doctorCmd  `cmd:"" help:"Check what this machine needs to run jobs, and say what to do."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Start the service: the API endpoint and the S3 store."`
+	Run      runCmd      `cmd:"" help:"Run a script on this machine, without a server: cluster up, script, cluster down."`
+	Status   statusCmd   `cmd:"" help:"Show what a running server is busy with, and what clusters that are kept ready cost."`
+	Env      envCmd      `cmd:"" help:"Print the environment that points AWS clients at a running server, for eval."`
+	Logs     logsCmd     `cmd:"" help:"Print the log of a job run."`
+	Keys     keysCmd     `cmd:"" help:"List, rotate and revoke access keys."`
+	Runtime  runtimeCmd  `cmd:"" help:"List and build Python environments."`
+	Notebook notebookCmd `cmd:"" help:"Open JupyterLab with a kernel that runs its cells on Ray."`
+	Doctor   doctorCmd   `cmd:"" help:"Check what this machine needs to run jobs, and say what to do."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	Supervise   superviseCmd   `cmd:"" hidden:"" help:"Look after one cluster's processes; started by the server."`
 	Interpreter interpreterCmd `cmd:"" hidden:"" help:"Keep a session's Python; started by its cluster."`

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/remora-project/remora"
 	"github.com/remora-project/remora/internal/config"
 	"github.com/remora-project/remora/runtimes"
 )
@@ -64,7 +65,7 @@ func describe(e runtimes.Entry) string {
 }
 
 type runtimeBuildCmd struct {
-	Name string `arg:"" help:"For example Ray2.60."`
+	Name string `arg:"" help:"For example Ray2.60; or notebook, for remora notebook."`
 }
 
 func (c runtimeBuildCmd) Run(s *scope) error {
@@ -72,7 +73,13 @@ func (c runtimeBuildCmd) Run(s *scope) error {
 	if err != nil {
 		return err
 	}
-	rt, err := cache.Ensure(s.ctx, c.Name, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	say := func(line string) { fmt.Fprintln(os.Stderr, line) }
+	var rt remora.Runtime
+	if c.Name == runtimes.Notebook {
+		rt, err = cache.Notebook(s.ctx, say)
+	} else {
+		rt, err = cache.Ensure(s.ctx, c.Name, say)
+	}
 	if err != nil {
 		return err
 	}
