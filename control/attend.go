@@ -25,6 +25,7 @@ func (a *attendant) attend(ctx context.Context, cluster remora.Cluster) *ending 
 		if ctx.Err() != nil {
 			return nil
 		}
+		a.tell(ctx, "the session was not started: %s", remora.MessageOf(err))
 		return failedSession("%s", remora.MessageOf(err))
 	}
 	if proc == nil {
@@ -58,7 +59,9 @@ func (a *attendant) attend(ctx context.Context, cluster remora.Cluster) *ending 
 	died := make(chan string, 1)
 	go func() {
 		defer close(worked)
-		a.serve(sctx, client, died)
+		if !a.askedToStop() {
+			a.serve(sctx, client, died)
+		}
 	}()
 	e := a.wait(ctx, elapsed, ended, died)
 	stopWork()
@@ -83,6 +86,9 @@ func (e *ending) reason() string {
 func (a *attendant) launch(ctx context.Context, cluster remora.Cluster) (remora.Process, error) {
 	if p, err := cluster.Process(ctx, session.DriverID); err == nil {
 		return p, nil
+	}
+	if a.askedToStop() {
+		return nil, nil
 	}
 	sctx, cancel := a.untilStopped(ctx)
 	defer cancel()
@@ -139,7 +145,7 @@ func (a *attendant) wait(ctx context.Context, elapsed func() time.Duration, ende
 func (a *attendant) idleFor(timeout time.Duration) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.running != 0 {
+	if a.running != 0 || a.idle.IsZero() {
 		return timeout
 	}
 	return timeout - time.Since(a.idle)
@@ -168,7 +174,9 @@ func (a *attendant) serve(ctx context.Context, client *session.Client, died chan
 				return
 			}
 		default:
-			a.run(ctx, client, open[0])
+			if err := a.run(ctx, client, open[0]); err != nil && !pause(ctx, firstWait) {
+				return
+			}
 		}
 	}
 }

@@ -25,6 +25,7 @@ type attendant struct {
 	place   string // names what is the session's own: ids may hold any characters
 	stream  string // of its logs
 
+	again    bool // it was asked for once more; guarded by Sessions.mu
 	stopOnce sync.Once
 	stop     chan struct{} // closed when the session is asked to stop
 	work     chan struct{} // has an element when a statement was submitted
@@ -34,7 +35,7 @@ type attendant struct {
 	client  *session.Client
 	running int // the statement that is being run, 0 if none
 	output  session.Snapshot
-	idle    time.Time // since when nothing runs
+	idle    time.Time // since when nothing runs; zero until the interpreter is ready
 }
 
 var plainStream = regexp.MustCompile(`^[A-Za-z0-9._/#-]{1,255}$`)
@@ -47,7 +48,7 @@ func newAttendant(c *Sessions, s remora.Session) *attendant {
 		stream = place
 	}
 	return &attendant{Sessions: c, session: s, log: c.cfg.Log.With("session", s.ID), place: place, stream: stream,
-		stop: make(chan struct{}), work: make(chan struct{}, 1), news: make(chan struct{}), idle: time.Now()}
+		stop: make(chan struct{}), work: make(chan struct{}, 1), news: make(chan struct{})}
 }
 
 // watch returns a channel that is closed at the next change.
@@ -78,12 +79,24 @@ func (a *attendant) submitted() {
 
 func (a *attendant) askToStop() { a.stopOnce.Do(func() { close(a.stop) }) }
 
+func (a *attendant) askedToStop() bool {
+	select {
+	case <-a.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 // live is the whole life of a session, from whatever state it is in. It returns
 // early only if ctx ends or the store fails for good; the next control plane
 // then goes on.
 func (a *attendant) live(ctx context.Context) {
-	err := untilStored(ctx, a.log, func() (err error) {
-		a.session, err = a.cfg.Store.Session(ctx, a.session.ID)
+	err := untilStored(ctx, a.log, func() error {
+		s, err := a.cfg.Store.Session(ctx, a.session.ID)
+		if err == nil {
+			a.session = s
+		}
 		return err
 	})
 	if err != nil || a.session.Closed {
@@ -137,10 +150,8 @@ func (a *attendant) cluster(ctx context.Context) (remora.Cluster, *ending) {
 			return nil, failedSession("The session's processes died while the control plane was down: %s", remora.MessageOf(err))
 		}
 	}
-	select {
-	case <-a.stop:
+	if a.askedToStop() {
 		return nil, &ending{state: remora.SessionStopped}
-	default:
 	}
 	pctx, cancel := a.untilStopped(ctx)
 	defer cancel()
@@ -176,7 +187,7 @@ func (a *attendant) provision(ctx context.Context) (remora.Cluster, error) {
 	born := time.Now()
 	tell := func(format string, args ...any) { a.tell(ctx, format, args...) }
 	c, took, err := a.cfg.provision(ctx, need{
-		id: a.place, runtime: p.Command.Runtime, arguments: p.Arguments, workerType: p.WorkerType, workers: p.NumberOfWorkers,
+		id: newClusterID("session"), runtime: p.Command.Runtime, arguments: p.Arguments, workerType: p.WorkerType, workers: p.NumberOfWorkers,
 		stream: a.stream, stageDir: a.workDir(), record: a.record, tell: tell,
 	})
 	if err == nil {
@@ -231,15 +242,19 @@ func (a *attendant) change(ctx context.Context, f func(*remora.Session) error) e
 // ends its statements. A session that was asked to stop ends as stopped.
 func (a *attendant) settle(ctx context.Context, e ending) bool {
 	err := a.change(ctx, func(s *remora.Session) error {
-		if s.State.Ended() {
-			return errUnchanged // settled by an earlier control plane
+		if s.State.Ended() { // settled by an earlier control plane
+			e.message = s.ErrorMessage
+			return errUnchanged
 		}
 		s.ExecutionTime = max(s.ExecutionTime, e.elapsed)
 		if s.State == remora.SessionStopping {
 			return nil
 		}
-		if e.state == remora.SessionStopped {
+		switch {
+		case e.state == remora.SessionStopped:
 			e.state = remora.SessionStopping
+		case s.State == remora.SessionProvisioning: // never ready in time
+			e.state = remora.SessionFailed
 		}
 		s.State, s.ErrorMessage = e.state, e.message
 		a.complete(s)
@@ -265,6 +280,9 @@ func (a *attendant) close(ctx context.Context) {
 		a.log.Warn("work directory could not be removed", "err", err)
 	}
 	err := a.change(ctx, func(s *remora.Session) error {
+		if s.Closed {
+			return errUnchanged // an earlier try was stored, and reported as failed
+		}
 		if s.State == remora.SessionStopping {
 			s.State = remora.SessionStopped
 			a.complete(s)

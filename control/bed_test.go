@@ -35,11 +35,13 @@ type bed struct {
 	host  *fake.Host
 	blobs blobs
 	skew  atomic.Int64 // of the wall clock, in nanoseconds
+	// interpreter is the command of sessions' drivers.
+	interpreter func(remora.Runtime) []string
 }
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	b := &bed{t: t, dir: t.TempDir(), blobs: blobs{}}
+	b := &bed{t: t, dir: t.TempDir(), blobs: blobs{}, interpreter: interpreter}
 	var err error
 	path := filepath.Join(b.dir, "remora.db")
 	if b.store, err = sqlite.Open(path, sqlite.Options{Now: b.now}); err != nil {
@@ -56,7 +58,7 @@ func newBed(t *testing.T) *bed {
 		return s
 	}
 	b.logs = open()
-	b.host = fake.NewHost(filepath.Join(b.dir, "clusters"), sink{open()})
+	b.host = fake.NewHost(filepath.Join(shortDir(t), "c"), sink{open()})
 	if err := os.Mkdir(filepath.Join(b.dir, "out"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +73,9 @@ func (b *bed) checkNothingLeft() {
 	open, err := b.store.OpenRuns(context.Background())
 	if err != nil || len(open) > 0 {
 		b.t.Errorf("%d runs have not ended (%v): %s", len(open), err, describe(open...))
+	}
+	if open, err := b.store.OpenSessions(context.Background()); err != nil || len(open) > 0 {
+		b.t.Errorf("sessions are not closed (%v): %+v", err, open)
 	}
 	if ids := b.host.Clusters(); len(ids) > 0 {
 		b.t.Errorf("clusters %q are left", ids)
@@ -123,7 +128,12 @@ func (b *bed) executions(id string) int {
 // log returns the run's log so far.
 func (b *bed) log(id string) []string {
 	b.t.Helper()
-	page, err := b.logs.Read(b.t.Context(), remora.ReadQuery{Group: logPrefix + "/" + remora.ScriptLog, Stream: id, FromHead: true, Limit: 1000})
+	return b.logBelow(logPrefix, id)
+}
+
+func (b *bed) logBelow(prefix, stream string) []string {
+	b.t.Helper()
+	page, err := b.logs.Read(b.t.Context(), remora.ReadQuery{Group: prefix + "/" + remora.ScriptLog, Stream: stream, FromHead: true, Limit: 1000})
 	if err != nil && remora.KindOf(err) != remora.NotFound {
 		b.t.Fatal(err)
 	}

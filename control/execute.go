@@ -10,8 +10,19 @@ import (
 )
 
 // run takes one statement to its end. RUNNING is stored before the host gets
-// the statement; the host runs none twice.
-func (a *attendant) run(ctx context.Context, client *session.Client, st remora.Statement) {
+// the statement; the host runs none twice. An error says that the store refuses
+// for good.
+func (a *attendant) run(ctx context.Context, client *session.Client, st remora.Statement) error {
+	a.mu.Lock()
+	a.running, a.output = st.ID, session.Snapshot{}
+	a.mu.Unlock()
+	defer func() {
+		if ctx.Err() == nil {
+			a.mu.Lock()
+			a.running, a.idle = 0, time.Now()
+			a.mu.Unlock()
+		}
+	}()
 	if st.State == remora.StatementWaiting {
 		var err error
 		st, err = a.changeStatement(ctx, st.ID, func(s *remora.Statement) error {
@@ -22,12 +33,9 @@ func (a *attendant) run(ctx context.Context, client *session.Client, st remora.S
 			return nil
 		})
 		if err != nil {
-			return
+			return unlessUnchanged(err)
 		}
 	}
-	a.mu.Lock()
-	a.running, a.output = st.ID, session.Snapshot{}
-	a.mu.Unlock()
 	asked := func(call func() error) bool {
 		for {
 			err := call()
@@ -43,12 +51,19 @@ func (a *attendant) run(ctx context.Context, client *session.Client, st remora.S
 		}
 	}
 	if !asked(func() error { return client.Submit(ctx, st.ID, st.Code) }) {
-		return
+		return nil
 	}
 	// A cancel that came before the host had the statement found nothing to cancel.
-	now, err := a.cfg.Store.Statement(ctx, a.session.ID, st.ID)
-	if err == nil && now.State == remora.StatementCancelling && !asked(func() error { return client.Cancel(ctx, st.ID) }) {
-		return
+	var now remora.Statement
+	err := untilStored(ctx, a.log, func() (err error) {
+		now, err = a.cfg.Store.Statement(ctx, a.session.ID, st.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if now.State == remora.StatementCancelling && !asked(func() error { return client.Cancel(ctx, st.ID) }) {
+		return nil
 	}
 	var snap session.Snapshot
 	for version := int64(-1); !snap.State.Ended(); version = snap.Version {
@@ -60,7 +75,7 @@ func (a *attendant) run(ctx context.Context, client *session.Client, st remora.S
 			}
 			return err
 		}) {
-			return
+			return nil
 		}
 		a.mu.Lock()
 		a.output = snap
@@ -76,14 +91,14 @@ func (a *attendant) run(ctx context.Context, client *session.Client, st remora.S
 		a.conclude(s, snap.State, &snap.Output)
 		return nil
 	})
-	if ctx.Err() == nil {
-		a.mu.Lock()
-		a.running, a.idle = 0, time.Now()
-		a.mu.Unlock()
+	return unlessUnchanged(err)
+}
+
+func unlessUnchanged(err error) error {
+	if errors.Is(err, errUnchanged) {
+		return nil
 	}
-	if err != nil && ctx.Err() == nil && !errors.Is(err, errUnchanged) {
-		a.log.Error("a statement's end could not be stored", "statement", st.ID, "err", err)
-	}
+	return err
 }
 
 // conclude ends a statement.
@@ -106,7 +121,9 @@ func (a *attendant) changeStatement(ctx context.Context, id int, f func(*remora.
 // cancel ends a statement that waits, and asks the interpreter to end one that
 // runs.
 func (a *attendant) cancel(ctx context.Context, id int) error {
-	st, err := a.cfg.Store.ChangeStatement(ctx, a.session.ID, id, func(s *remora.Statement) error {
+	runs := false
+	_, err := a.cfg.Store.ChangeStatement(ctx, a.session.ID, id, func(s *remora.Statement) error {
+		runs = s.State == remora.StatementRunning || s.State == remora.StatementCancelling
 		switch s.State {
 		case remora.StatementWaiting:
 			a.conclude(s, remora.StatementCancelled, s.Output)
@@ -118,10 +135,7 @@ func (a *attendant) cancel(ctx context.Context, id int) error {
 		return nil
 	})
 	a.changed()
-	if errors.Is(err, errUnchanged) {
-		return nil
-	}
-	if err != nil || st.State != remora.StatementCancelling {
+	if err := unlessUnchanged(err); err != nil || !runs { // the host may not have heard of an earlier request
 		return err
 	}
 	a.mu.Lock()
@@ -143,7 +157,7 @@ func (a *attendant) cancel(ctx context.Context, id int) error {
 func (a *attendant) withOutput(st remora.Statement) remora.Statement {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.running == st.ID && !st.State.Ended() {
+	if a.running == st.ID && st.State != remora.StatementWaiting && !st.State.Ended() {
 		out := a.output.Output
 		st.Output, st.Progress = &out, a.output.Progress
 	}
@@ -167,6 +181,9 @@ func (a *attendant) endStatements(ctx context.Context, why string) bool {
 			out = &remora.Output{}
 		}
 		_, err = a.changeStatement(ctx, st.ID, func(s *remora.Statement) error {
+			if s.State.Ended() {
+				return errUnchanged // cancelled meanwhile
+			}
 			if why == "" {
 				a.conclude(s, remora.StatementCancelled, out)
 				return nil
@@ -175,6 +192,7 @@ func (a *attendant) endStatements(ctx context.Context, why string) bool {
 			a.conclude(s, remora.StatementErrored, out)
 			return nil
 		})
+		err = unlessUnchanged(err)
 	}
 	return err == nil || ctx.Err() == nil
 }

@@ -37,6 +37,7 @@ type gate struct {
 	killAt string // "before accepted", "after accepted" …
 	dead   bool
 	killed chan struct{} // closed with it
+	older  time.Duration // by which drivers have run longer than they have
 	faults map[string]int
 
 	hold    string        // the step to wait at
@@ -84,20 +85,31 @@ func (g *gate) wait(at string) {
 // error that the step fails with.
 func (g *gate) pass(when, step string) error {
 	at := when + " " + step
+	if !g.alive(at) {
+		runtime.Goexit()
+	}
+	return g.failure(at)
+}
+
+func (g *gate) failure(at string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.faults[at] > 0 {
+		g.faults[at]--
+		return remora.Unavailablef("test", at, "the disk is full %s", at)
+	}
+	return nil
+}
+
+// alive reports whether the control plane gets beyond a step.
+func (g *gate) alive(at string) bool {
 	g.wait(at)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.killAt == at {
 		g.dieLocked()
 	}
-	if g.dead {
-		runtime.Goexit()
-	}
-	if g.faults[at] > 0 {
-		g.faults[at]--
-		return remora.Unavailablef("test", step, "the disk is full %s %s", when, step)
-	}
-	return nil
+	return !g.dead
 }
 
 // open is pass for calls that are no step.
@@ -203,90 +215,4 @@ func stepOf(before, after remora.Run) string {
 		return handleRecorded
 	}
 	return ""
-}
-
-type provider struct {
-	remora.Provider
-	*gate
-}
-
-func (p provider) Start(ctx context.Context, spec remora.ClusterSpec) (remora.Cluster, error) {
-	p.pass("before", clusterStarted)
-	c, err := p.Provider.Start(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	p.pass("after", clusterStarted)
-	return cluster{c, p.gate}, nil
-}
-
-func (p provider) Adopt(ctx context.Context, h remora.Handle) (remora.Cluster, error) {
-	if err := p.pass("at", "adoption"); err != nil {
-		return nil, err
-	}
-	c, err := p.Provider.Adopt(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	return cluster{c, p.gate}, nil
-}
-
-type cluster struct {
-	remora.Cluster
-	*gate
-}
-
-func (c cluster) Run(ctx context.Context, d remora.Driver) (remora.Process, error) {
-	c.pass("before", driverStarted)
-	p, err := c.Cluster.Run(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	c.pass("after", driverStarted)
-	return process{p, c.gate}, nil
-}
-
-func (c cluster) Process(ctx context.Context, id string) (remora.Process, error) {
-	c.open()
-	p, err := c.Cluster.Process(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return process{p, c.gate}, nil
-}
-
-func (c cluster) Stop(ctx context.Context) error {
-	if err := c.pass("before", clusterStopped); err != nil {
-		return err
-	}
-	err := c.Cluster.Stop(ctx)
-	c.pass("after", clusterStopped)
-	return err
-}
-
-type process struct {
-	remora.Process
-	*gate
-}
-
-func (p process) Wait(ctx context.Context) (remora.Exit, error) {
-	p.open()
-	exit, err := p.Process.Wait(ctx)
-	if ctx.Err() == nil {
-		p.pass("before", driverEnded)
-		p.pass("after", driverEnded)
-	}
-	return exit, err
-}
-
-func (p process) Stop(ctx context.Context, grace time.Duration) error {
-	if err := p.pass("at", "driver stopped"); err != nil {
-		return err
-	}
-	return p.Process.Stop(ctx, grace)
-}
-
-func (p process) Elapsed(ctx context.Context) (time.Duration, error) {
-	p.open()
-	return p.Process.Elapsed(ctx)
 }

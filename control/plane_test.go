@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/remora-project/remora"
@@ -19,7 +20,9 @@ import (
 type plane struct {
 	*bed
 	*gate
-	runs *control.Runs
+	runs     *control.Runs
+	sessions *control.Sessions
+	warm     *control.Warm
 }
 
 // plane starts a control plane; it is closed at the end of the test.
@@ -27,10 +30,15 @@ func (b *bed) plane() *plane {
 	b.t.Helper()
 	p := b.newPlane()
 	var err error
-	if p.do(func() { err = p.runs.Resume(b.t.Context()) }); err != nil {
+	if p.do(func() { err = p.resume() }); err != nil {
 		b.t.Fatal(err)
 	}
 	return p
+}
+
+// resume takes over what is open.
+func (p *plane) resume() error {
+	return errors.Join(p.runs.Resume(p.t.Context()), p.sessions.Resume(p.t.Context()))
 }
 
 // newPlane makes a control plane that has not resumed yet.
@@ -47,15 +55,24 @@ func (b *bed) newPlane(change ...func(*control.Config)) *plane {
 	for _, f := range change {
 		f(&cfg)
 	}
-	p := &plane{bed: b, gate: g, runs: control.NewRuns(cfg)}
-	b.t.Cleanup(p.runs.Close)
+	p := &plane{bed: b, gate: g, runs: control.NewRuns(cfg), warm: cfg.Warm}
+	cfg.LogPrefix = sessionPrefix
+	p.sessions = control.NewSessions(control.SessionsConfig{Config: cfg, Store: sessionStore{b.store, g}, Interpreter: b.interpreter, Limit: sessionLimit})
+	b.t.Cleanup(p.close)
 	return p
+}
+
+// close lets go of everything, as a control plane does that is restarted.
+func (p *plane) close() {
+	p.sessions.Close()
+	p.runs.Close()
 }
 
 // kill ends the control plane as kill -9 does.
 func (p *plane) kill() {
 	p.die()
-	p.runs.Close()
+	p.warm.Abandon()
+	p.close()
 }
 
 // do runs f, which uses the control plane; false if the control plane was
@@ -129,7 +146,7 @@ func (r runtimes) Ensure(_ context.Context, name string, progress func(string)) 
 	case "absent":
 		rt.Python = "/nonexistent/python"
 	case "python":
-		out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+		out, err := python()
 		if err != nil {
 			return rt, remora.Unavailablef("test", name, "find python3: %w", err)
 		}
@@ -140,6 +157,10 @@ func (r runtimes) Ensure(_ context.Context, name string, progress func(string)) 
 	}
 	return rt, nil
 }
+
+var python = sync.OnceValues(func() ([]byte, error) {
+	return exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+})
 
 // blobs is an S3 in memory, filled before runs start.
 type blobs map[string][]byte

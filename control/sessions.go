@@ -138,14 +138,20 @@ func (c *Sessions) Replace(ctx context.Context, q SessionRequest) (remora.Sessio
 // Stop asks a session to stop and returns at once. A session that is stopping
 // or has ended is left as it is. NotFound.
 func (c *Sessions) Stop(ctx context.Context, id string) error {
+	stopping := false
 	s, err := c.cfg.Store.ChangeSession(ctx, id, func(s *remora.Session) error {
-		if s.State.Ended() || s.State == remora.SessionStopping {
+		stopping = s.State == remora.SessionStopping
+		if s.State.Ended() || stopping {
 			return errUnchanged
 		}
 		s.State = remora.SessionStopping
 		return nil
 	})
 	if errors.Is(err, errUnchanged) {
+		// The answer to an earlier request may have been lost after it was stored.
+		if a := c.attendant(id); a != nil && stopping {
+			a.askToStop()
+		}
 		return nil
 	}
 	if err != nil {
@@ -189,8 +195,9 @@ func (c *Sessions) Session(ctx context.Context, id string, wait time.Duration) (
 		case <-c.ctx.Done():
 			return s, nil
 		}
+		a = c.attendant(id) // another one if the id is another session's by now
 		news = a.watch()
-		if s, err = c.cfg.Store.Session(ctx, id); err != nil {
+		if s, err = c.cfg.Store.Session(ctx, id); err != nil || a == nil {
 			return s, err
 		}
 	}
@@ -208,7 +215,12 @@ func (c *Sessions) attendant(id string) *attendant {
 func (c *Sessions) spawn(s remora.Session) *attendant {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.spawnLocked(s)
+}
+
+func (c *Sessions) spawnLocked(s remora.Session) *attendant {
 	if a := c.live[s.ID]; a != nil {
+		a.again = true
 		return a
 	}
 	a := newAttendant(c, s)
@@ -222,6 +234,9 @@ func (c *Sessions) spawn(s remora.Session) *attendant {
 		a.live(c.ctx)
 		c.mu.Lock()
 		delete(c.live, s.ID)
+		if a.again { // the session is gone, and its id may be another's
+			c.spawnLocked(s)
+		}
 		c.mu.Unlock()
 		a.changed()
 	}()

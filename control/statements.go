@@ -51,7 +51,6 @@ func (c *Sessions) CancelStatement(ctx context.Context, id string, n int) error 
 // Statement returns a statement with its output so far. With wait it returns
 // once the statement has ended, or wait is over.
 func (c *Sessions) Statement(ctx context.Context, id string, n int, wait time.Duration) (remora.Statement, error) {
-	a := c.attendant(id)
 	var until <-chan time.Time
 	if wait > 0 {
 		timer := time.NewTimer(wait)
@@ -59,6 +58,7 @@ func (c *Sessions) Statement(ctx context.Context, id string, n int, wait time.Du
 		until = timer.C
 	}
 	for {
+		a := c.attendant(id)
 		news := a.watch()
 		st, err := c.cfg.Store.Statement(ctx, id, n)
 		if err != nil || st.State.Ended() || a == nil {

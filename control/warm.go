@@ -2,8 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"os"
@@ -152,10 +150,8 @@ func (w *Warm) start(s WarmSpec) (*warmCluster, error) {
 	}
 	c := &warmCluster{spec: s, runtime: rt, env: w.cfg.Env(), since: time.Now(), taken: make(chan struct{})}
 	c.head, c.worker, _ = w.cfg.Sizing.Nodes(s.WorkerType, s.Workers, 0, 0)
-	var id [16]byte
-	rand.Read(id[:]) // never fails, see crypto/rand
 	c.Cluster, err = w.cfg.Provider.Start(w.ctx, remora.ClusterSpec{
-		ID: "warm_" + hex.EncodeToString(id[:]), Runtime: rt, Head: c.head, Worker: c.worker, Workers: s.Workers, Env: c.env,
+		ID: newClusterID("warm"), Runtime: rt, Head: c.head, Worker: c.worker, Workers: s.Workers, Env: c.env,
 		Record: func(context.Context, remora.Handle) error { return nil }, // it ends with its owner
 		Owner:  w.owner.Name(),
 	})
@@ -183,9 +179,13 @@ func (w *Warm) claim(ctx context.Context, n need, env modules.Ready, head, worke
 		return nil
 	}
 	current := w.cfg.Env()
+	outdated := func(c *warmCluster) bool { return !maps.Equal(c.env, current) }
+	for c := w.take(outdated); c != nil; c = w.take(outdated) { // no one would ever be given it
+		w.drop(c)
+	}
 	for {
 		c := w.take(func(c *warmCluster) bool {
-			return c.spec.Workers == n.workers && c.head == head && c.worker == worker && maps.Equal(c.env, current) &&
+			return c.spec.Workers == n.workers && c.head == head && c.worker == worker && !outdated(c) &&
 				c.runtime.Dir == env.Runtime.Dir && maps.Equal(c.runtime.Env, env.Runtime.Env) && slices.Equal(c.runtime.Path, env.Runtime.Path)
 		})
 		if c == nil {
@@ -196,11 +196,16 @@ func (w *Warm) claim(ctx context.Context, n need, env modules.Ready, head, worke
 			return c.Cluster
 		}
 		w.cfg.Log.Warn("a cluster that was kept ready cannot be used", "err", err)
-		w.wg.Go(func() { takeDown(context.Background(), w.cfg.Log, c, func(string) {}) })
+		w.drop(c)
 		if ctx.Err() != nil || remora.KindOf(err) == remora.WrongState {
 			return nil // the run or session does not want one any more
 		}
 	}
+}
+
+// drop ends a cluster that is not in the pool any more.
+func (w *Warm) drop(c *warmCluster) {
+	w.wg.Go(func() { takeDown(context.Background(), w.cfg.Log, c, func(string) {}) })
 }
 
 func (w *Warm) hand(ctx context.Context, c *warmCluster, n need, target remora.LogTarget) error {

@@ -31,7 +31,7 @@ func newWatch(t *testing.T, path string) *watch {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 	if err == nil {
-		_, err = db.Exec(watchSchema)
+		_, err = db.Exec(watchSchema + watchSessions)
 	}
 	if err != nil {
 		t.Fatalf("watch the store: %v", err)
@@ -81,9 +81,10 @@ var ways = []string{
 	"STARTING RUNNING STOPPING STOPPED", "STARTING STOPPING STOPPED", "STOPPING STOPPED",
 }
 
-// check looks at the lives of all runs.
+// check looks at the lives of all runs, sessions and statements.
 func (w *watch) check(t *testing.T) {
 	t.Helper()
+	w.checkSessions(t)
 	lives := map[string]bool{}
 	for _, s := range w.seen(t) {
 		if lives[s.id] {
