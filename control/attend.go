@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/remora-project/remora"
@@ -122,7 +124,7 @@ func (a *attendant) wait(ctx context.Context, elapsed func() time.Duration, ende
 				return &ending{remora.SessionFailed, words, exit.Elapsed}
 			default:
 			}
-			return &ending{remora.SessionFailed, "The session's interpreter ended. " + exitMessage(exit), exit.Elapsed}
+			return &ending{remora.SessionFailed, interpreterEnd(exit), exit.Elapsed}
 		case words := <-died:
 			return failedSession("%s", words)
 		case <-a.stop:
@@ -139,6 +141,17 @@ func (a *attendant) wait(ctx context.Context, elapsed func() time.Duration, ende
 			return nil
 		}
 	}
+}
+
+// interpreterEnd tells how an interpreter died of which nobody has asked its
+// host: in the host's own last words, if it had any.
+func interpreterEnd(e remora.Exit) string {
+	for i, line := range slices.Backward(e.Tail) {
+		if words, ok := strings.CutPrefix(line, "remora: "); ok && e.Error == "" {
+			return strings.Join(append([]string{words}, e.Tail[i+1:]...), "\n")
+		}
+	}
+	return "The session's interpreter ended. " + exitMessage(e)
 }
 
 // idleFor returns what is left of an idle timeout.

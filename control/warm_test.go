@@ -185,11 +185,13 @@ func TestKeysAreRotated(t *testing.T) {
 	warm := p.pool(1)
 	b.job("j", counted+"echo KEY $KEY\n")
 	key.Store("new")
+	p.fault("before "+warmStarted, 1<<30) // or the next one might be ready in time for the first run
 	first := b.want(p.start("j").ID, remora.Succeeded)
 	if id := b.clusterOf(first.Handle); isWarm(id) || !slices.Contains(b.log(first.ID), "KEY new") {
 		t.Errorf("the first run is on %s: %q", id, b.log(first.ID))
 	}
 	b.gone(warm[0])
+	p.fault("before "+warmStarted, 0)
 	next := p.pool(1)
 	second := b.want(p.start("j").ID, remora.Succeeded)
 	if id := b.clusterOf(second.Handle); id != next[0] || !slices.Contains(b.log(second.ID), "KEY new") {
