@@ -37,6 +37,7 @@ var parts = []struct {
 	{"logs", benchLogs},
 	{"start", benchStart},
 	{"run", benchRun},
+	{"session", benchSession},
 	{"runtimes", benchRuntimes},
 }
 
