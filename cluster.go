@@ -2,6 +2,8 @@ package remora
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"maps"
@@ -77,6 +79,14 @@ type ClusterSpec struct {
 	// Owner, if set, is a file: the cluster ends when nobody else has an exclusive
 	// flock on it any more, unless Assign has been called before.
 	Owner string
+}
+
+// NewClusterID names a cluster that nothing else on this machine names so: other
+// control planes may have a session of the same id.
+func NewClusterID(kind string) string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	return kind + "_" + hex.EncodeToString(b[:])
 }
 
 // NodeSize is what one node offers to Ray.

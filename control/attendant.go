@@ -20,15 +20,14 @@ import (
 // attendant takes one session to its end.
 type attendant struct {
 	*Sessions
+	*stopper
 	session remora.Session // as last stored by live's goroutine
 	log     *slog.Logger
 	place   string // names what is the session's own: ids may hold any characters
 	stream  string // of its logs
 
-	again    bool // it was asked for once more; guarded by Sessions.mu
-	stopOnce sync.Once
-	stop     chan struct{} // closed when the session is asked to stop
-	work     chan struct{} // has an element when a statement was submitted
+	again bool          // it was asked for once more; guarded by Sessions.mu
+	work  chan struct{} // has an element when a statement was submitted
 
 	mu      sync.Mutex
 	news    chan struct{} // closed and replaced with each change
@@ -48,7 +47,7 @@ func newAttendant(c *Sessions, s remora.Session) *attendant {
 		stream = place
 	}
 	return &attendant{Sessions: c, session: s, log: c.cfg.Log.With("session", s.ID), place: place, stream: stream,
-		stop: make(chan struct{}), work: make(chan struct{}, 1), news: make(chan struct{})}
+		stopper: newStopper(), work: make(chan struct{}, 1), news: make(chan struct{})}
 }
 
 // watch returns a channel that is closed at the next change.
@@ -74,17 +73,6 @@ func (a *attendant) submitted() {
 	select {
 	case a.work <- struct{}{}:
 	default:
-	}
-}
-
-func (a *attendant) askToStop() { a.stopOnce.Do(func() { close(a.stop) }) }
-
-func (a *attendant) askedToStop() bool {
-	select {
-	case <-a.stop:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -169,25 +157,12 @@ func (a *attendant) cluster(ctx context.Context) (remora.Cluster, *ending) {
 	return nil, failedSession("%s", remora.MessageOf(err))
 }
 
-// untilStopped returns a context that ends when the session is asked to stop.
-func (a *attendant) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-a.stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
 func (a *attendant) provision(ctx context.Context) (remora.Cluster, error) {
 	p := a.session.Plan
 	born := time.Now()
 	tell := func(format string, args ...any) { a.tell(ctx, format, args...) }
 	c, took, err := a.cfg.provision(ctx, need{
-		id: newClusterID("session"), runtime: p.Command.Runtime, arguments: p.Arguments, workerType: p.WorkerType, workers: p.NumberOfWorkers,
+		id: remora.NewClusterID("session"), runtime: p.Command.Runtime, arguments: p.Arguments, workerType: p.WorkerType, workers: p.NumberOfWorkers,
 		stream: a.stream, stageDir: a.workDir(), record: a.record, tell: tell,
 	})
 	if err == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/remora-project/remora"
@@ -16,12 +15,11 @@ const driverID = "script"
 // drive takes one run to its end.
 type drive struct {
 	*Runs
-	run      remora.Run // as last stored by this goroutine
-	log      *slog.Logger
-	born     time.Time
-	stop     chan struct{} // closed when the run is asked to stop
-	stopOnce sync.Once
-	notes    []string // for the run's log, once the outcome is stored
+	*stopper
+	run   remora.Run // as last stored by this goroutine
+	log   *slog.Logger
+	born  time.Time
+	notes []string // for the run's log, once the outcome is stored
 }
 
 // live is the whole life of a run, from whatever state it is in. It returns
@@ -56,7 +54,7 @@ func (d *drive) live(ctx context.Context) {
 // returns how the run ends for that reason.
 func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 	if d.run.State == remora.Stopping || d.run.Outcome != nil {
-		d.stopOnce.Do(func() { close(d.stop) })
+		d.askToStop()
 	}
 	if d.run.Handle != nil {
 		c, err := d.cfg.adopt(ctx, d.log, d.run.Handle)
@@ -79,10 +77,8 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 	if d.run.Outcome != nil {
 		return nil, d.run.Outcome
 	}
-	select {
-	case <-d.stop:
+	if d.askedToStop() {
 		return nil, &remora.Outcome{State: remora.Stopped}
-	default:
 	}
 	pctx, cancel := d.untilStopped(ctx)
 	defer cancel()
@@ -98,20 +94,6 @@ func (d *drive) cluster(ctx context.Context) (remora.Cluster, *remora.Outcome) {
 	d.log.Warn("run could not be provisioned", "err", err)
 	d.tell(ctx, "the script was not started: %s", remora.MessageOf(err))
 	return nil, failed("%s", remora.MessageOf(err))
-}
-
-// untilStopped returns a context that ends when the run is asked to stop: what
-// is not there yet need not be waited for.
-func (d *drive) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-d.stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
 }
 
 // attend starts the script, or finds it running, and stays with it until it has

@@ -2,8 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"time"
 
 	"github.com/remora-project/remora"
@@ -21,14 +19,6 @@ type need struct {
 	stageDir   string // for what it brings along, see modules.Stage
 	record     func(context.Context, remora.Handle) error
 	tell       func(format string, args ...any) // a line in its log
-}
-
-// newClusterID names a cluster that nothing else on this machine names so: other
-// control planes may have a session of the same id.
-func newClusterID(kind string) string {
-	var id [16]byte
-	rand.Read(id[:]) // never fails, see crypto/rand
-	return kind + "_" + hex.EncodeToString(id[:])
 }
 
 // spent says where the time of a start went.

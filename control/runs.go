@@ -115,7 +115,7 @@ func (c *Runs) spawn(r remora.Run) {
 	if c.live[r.ID] != nil {
 		return
 	}
-	d := &drive{Runs: c, run: r, stop: make(chan struct{}), born: time.Now(),
+	d := &drive{Runs: c, run: r, stopper: newStopper(), born: time.Now(),
 		log: c.cfg.Log.With("run", r.ID, "job", r.JobName)}
 	begun := c.begin(func() {
 		d.live(c.ctx)
@@ -171,7 +171,7 @@ func (c *Runs) Stop(ctx context.Context, jobName, id string) error {
 	c.mu.Lock()
 	d := c.live[id]
 	if d != nil {
-		d.stopOnce.Do(func() { close(d.stop) })
+		d.askToStop()
 	}
 	c.mu.Unlock()
 	if d == nil { // it was waiting

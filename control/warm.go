@@ -151,7 +151,7 @@ func (w *Warm) start(s WarmSpec) (*warmCluster, error) {
 	c := &warmCluster{spec: s, runtime: rt, env: w.cfg.Env(), since: time.Now(), taken: make(chan struct{})}
 	c.head, c.worker, _ = w.cfg.Sizing.Nodes(s.WorkerType, s.Workers, 0, 0)
 	c.Cluster, err = w.cfg.Provider.Start(w.ctx, remora.ClusterSpec{
-		ID: newClusterID("warm"), Runtime: rt, Head: c.head, Worker: c.worker, Workers: s.Workers, Env: c.env,
+		ID: remora.NewClusterID("warm"), Runtime: rt, Head: c.head, Worker: c.worker, Workers: s.Workers, Env: c.env,
 		Record: func(context.Context, remora.Handle) error { return nil }, // it ends with its owner
 		Owner:  w.owner.Name(),
 	})

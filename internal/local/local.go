@@ -4,8 +4,6 @@ package local
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -92,7 +90,7 @@ func (o Options) start(ctx context.Context, p *place) (_ localCluster, argv, env
 		Overlay: server.OverlayCommand(o.Program, o.Config.Runtime),
 	})
 	c, err := provider.Start(ctx, remora.ClusterSpec{
-		ID: newID(), Runtime: rt, Head: server.HostSizing(nil).Single(), Env: o.environment(), Dir: cwd,
+		ID: remora.NewClusterID("local"), Runtime: rt, Head: server.HostSizing(nil).Single(), Env: o.environment(), Dir: cwd,
 		Logs:   remora.LogTarget{Prefix: "/local", Stream: "run"},
 		Record: func(context.Context, remora.Handle) error { return nil }, // it ends with its owner
 		Owner:  p.lock.Name(),
@@ -115,10 +113,4 @@ func (o Options) start(ctx context.Context, p *place) (_ localCluster, argv, env
 type localCluster interface {
 	remora.Cluster
 	DriverEnv(context.Context) (map[string]string, error)
-}
-
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails, see crypto/rand
-	return "local_" + hex.EncodeToString(b[:])
 }

@@ -8,7 +8,6 @@ package fake
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +16,6 @@ import (
 
 	remora "github.com/remora-project/remora"
 	"github.com/remora-project/remora/provider/supervise"
-	"golang.org/x/sys/unix"
 )
 
 // Host is where clusters live. It outlives Providers as a machine outlives the
@@ -164,11 +162,7 @@ func (c *cluster) watchOwner(path string) error {
 	}
 	go func() {
 		defer f.Close()
-		for {
-			if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); !errors.Is(err, unix.EINTR) {
-				break
-			}
-		}
+		supervise.FlockShared(f)
 		c.mu.Lock()
 		owned := c.spec.Owner != ""
 		c.mu.Unlock()

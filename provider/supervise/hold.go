@@ -30,7 +30,7 @@ func (s *supervisor) watchOwner(ctx context.Context) (release func()) {
 		}()
 	}
 	go func() {
-		if flockShared(f) != nil {
+		if FlockShared(f) != nil {
 			return
 		}
 		s.mu.Lock()
@@ -54,7 +54,7 @@ func holdShared(paths []string, log *slog.Logger) (release func()) {
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err == nil {
-			if err = flockShared(f); err != nil {
+			if err = FlockShared(f); err != nil {
 				f.Close()
 			}
 		}
@@ -71,8 +71,8 @@ func holdShared(paths []string, log *slog.Logger) (release func()) {
 	}
 }
 
-// flockShared waits: those who lock it exclusively do so for a moment only.
-func flockShared(f *os.File) error {
+// FlockShared takes a shared flock and waits for it: those who lock it exclusively do so for a moment only.
+func FlockShared(f *os.File) error {
 	for {
 		if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); !errors.Is(err, unix.EINTR) {
 			return err
