@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/remora-project/remora"
 	"github.com/remora-project/remora/api/awsmodel"
@@ -78,10 +80,22 @@ func Op[In, Out any](name string, fn func(context.Context, *In) (*Out, error)) O
 	}}
 }
 
+// patience bounds what an operation may take that changes something: as long as
+// an SDK waits for the answer.
+const patience = time.Minute
+
 // Serve answers a request for an operation. The context is r's, with a request
-// id; whether the request may be made has been decided before.
+// id; whether the request may be made has been decided before. An operation
+// that changes something is carried out once its request is here, also for a
+// client that has gone: whether a call without an answer took effect should not
+// depend on how busy the machine was.
 func (s *Service) Serve(w http.ResponseWriter, r *http.Request, operation string, body []byte) {
 	ctx, id := WithRequestID(r.Context())
+	if !reads(operation) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+	}
 	w.Header().Set(headerRequestID, id)
 	out, err := s.call(ctx, operation, body)
 	if err != nil {
@@ -90,6 +104,13 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, operation string
 		return
 	}
 	write(w, http.StatusOK, out)
+}
+
+// reads says whether an operation only reads, which AWS's names tell.
+func reads(operation string) bool {
+	return slices.ContainsFunc([]string{"Get", "List", "Describe", "Filter", "BatchGet"}, func(verb string) bool {
+		return strings.HasPrefix(operation, verb)
+	})
 }
 
 // call runs an operation; one that panics fails alone.

@@ -141,6 +141,33 @@ func TestServeKeepsRequestID(t *testing.T) {
 	}
 }
 
+// What changes something is carried out for a client that has gone; what reads
+// ends with it, as a long poll should.
+func TestServeClientGone(t *testing.T) {
+	var deleted, read error
+	s := NewService(glue.TargetPrefix, glue.SigningName, glue.Operations,
+		Op("DeleteJob", func(ctx context.Context, in *glue.DeleteJobRequest) (*glue.DeleteJobResponse, error) {
+			deleted = ctx.Err()
+			if _, bounded := ctx.Deadline(); !bounded {
+				t.Error("the operation may take for ever")
+			}
+			return &glue.DeleteJobResponse{}, nil
+		}),
+		Op("GetJob", func(ctx context.Context, in *glue.GetJobRequest) (*glue.GetJobResponse, error) {
+			read = ctx.Err()
+			return &glue.GetJobResponse{}, nil
+		}))
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, operation := range []string{"DeleteJob", "GetJob"} {
+		r := httptest.NewRequest("POST", "/", nil).WithContext(gone)
+		s.Serve(httptest.NewRecorder(), r, operation, []byte(`{"JobName": "j"}`))
+	}
+	if deleted != nil || !errors.Is(read, context.Canceled) {
+		t.Errorf("the contexts ended with %v where something changes, and with %v where not", deleted, read)
+	}
+}
+
 func TestWriteFault(t *testing.T) {
 	fault := &Fault{Code: "InvalidSignatureException", Message: "no", Status: 403}
 	for want, s := range map[string]*Service{

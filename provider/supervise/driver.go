@@ -11,14 +11,6 @@ import (
 	"time"
 
 	remora "github.com/remora-project/remora"
-	"golang.org/x/sys/unix"
-)
-
-// How long the output of a driver is read after it has ended: a child that it
-// left behind may hold the pipe open for ever.
-const (
-	drainQuiet = time.Second     // without a byte
-	drainMax   = 5 * time.Second // in all
 )
 
 // driver is a driver that this supervisor has started.
@@ -69,18 +61,13 @@ func (dr *driver) exec(s *supervisor) (*output, error) {
 	}
 	defer null.Close()
 
-	out := &output{log: &mixer{to: s.sink.Writer(s.spec.Logs.Prefix+"/"+remora.ScriptLog, s.spec.Logs.Stream)}}
-	stdout, err := out.pipe(nil)
+	log := &mixer{to: s.sink.Writer(s.spec.Logs.Prefix+"/"+remora.ScriptLog, s.spec.Logs.Stream)}
+	out, stdout, stderr, err := openOutput(log, dr.tail)
 	if err != nil {
-		out.drain()
+		log.close()
 		return nil, err
 	}
 	defer stdout.Close()
-	stderr, err := out.pipe(dr.tail)
-	if err != nil {
-		out.drain()
-		return nil, err
-	}
 	defer stderr.Close()
 
 	env := Environ(s.spec.ID, s.spec.Env, d.Env, map[string]string{SocketVariable: DriverSocket(s.dir, d.ID)})
@@ -171,75 +158,6 @@ func (dr *driver) clusterLost(why string, grace time.Duration) {
 	case <-dr.ended:
 	case <-time.After(grace):
 		dr.proc.signalGroup(syscall.SIGKILL)
-	}
-}
-
-// output reads a driver's pipes.
-type output struct {
-	log   *mixer
-	notes []string // what went wrong with the log; set by drain
-	ends  []*os.File
-	wg    sync.WaitGroup
-
-	mu   sync.Mutex
-	hard time.Time // set once the driver has ended
-}
-
-// pipe returns the end to give to the driver; what comes out of the other goes
-// to the log, and to tail unless it is nil.
-func (o *output) pipe(tail *LineTail) (*os.File, error) {
-	var fd [2]int
-	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("pipe2", err)
-	}
-	unix.SetNonblock(fd[0], true) // ours can have a deadline; the driver's blocks, as programs expect
-	r := os.NewFile(uintptr(fd[0]), "driver output")
-	o.ends = append(o.ends, r)
-	o.wg.Go(func() {
-		defer r.Close()
-		buf := make([]byte, 32<<10)
-		for {
-			n, err := r.Read(buf)
-			if n > 0 {
-				if tail != nil {
-					tail.Write(buf[:n])
-				}
-				o.log.write(r, buf[:n])
-				o.extend(r)
-			}
-			if err != nil {
-				return
-			}
-		}
-	})
-	return os.NewFile(uintptr(fd[1]), "driver output"), nil
-}
-
-// extend gives the pipe of an ended driver more time after it has said something.
-func (o *output) extend(r *os.File) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.hard.IsZero() {
-		return
-	}
-	t := time.Now().Add(drainQuiet)
-	if t.After(o.hard) {
-		t = o.hard
-	}
-	r.SetReadDeadline(t)
-}
-
-// drain returns when all output has been read or its time is over.
-func (o *output) drain() {
-	o.mu.Lock()
-	o.hard = time.Now().Add(drainMax)
-	o.mu.Unlock()
-	for _, r := range o.ends {
-		o.extend(r)
-	}
-	o.wg.Wait()
-	if err := o.log.close(); err != nil {
-		o.notes = append(o.notes, logNote(err))
 	}
 }
 
