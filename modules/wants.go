@@ -110,14 +110,13 @@ func split(list string) []string {
 }
 
 // SplitRequirements splits a list of requirements at its commas. One within
-// extras, or before another condition on the version, is part of a
+// extras or quotes, or before another condition on the version, is part of a
 // requirement: "a>=1,<2,b[x,y]" are two.
 func SplitRequirements(list string) []string {
 	var out []string
 	for _, part := range strings.Split(list, ",") {
 		trimmed := strings.TrimSpace(part)
-		if last := len(out) - 1; last >= 0 && trimmed != "" &&
-			(strings.ContainsRune("<=>!~", rune(trimmed[0])) || strings.Count(out[last], "[") > strings.Count(out[last], "]")) {
+		if last := len(out) - 1; last >= 0 && (goesOn(out[last]) || trimmed != "" && strings.ContainsRune("<=>!~", rune(trimmed[0]))) {
 			out[last] += "," + trimmed
 			continue
 		}
@@ -126,6 +125,11 @@ func SplitRequirements(list string) []string {
 		}
 	}
 	return out
+}
+
+// goesOn says whether a requirement cannot end where it does.
+func goesOn(r string) bool {
+	return strings.Count(r, "[") > strings.Count(r, "]") || strings.Count(r, `"`)%2 == 1 || strings.Count(r, "'")%2 == 1
 }
 
 // String says what is wanted, for a log.
