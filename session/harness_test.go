@@ -155,7 +155,13 @@ func serve(t testing.TB, argv []string, set ...func(*Options)) *bed {
 			t.Logf("stdout: %.2000s\nstderr: %.2000s", b.out, b.err)
 		}
 	})
-	b.check(eventually(func() error { _, err := os.Lstat(b.socket); return err }))
+	b.check(eventually(func() error { // its file is there before it listens
+		conn, err := net.Dial("unix", b.socket)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	}))
 	return b
 }
 

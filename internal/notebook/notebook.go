@@ -9,6 +9,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -156,17 +158,29 @@ func (o Options) serve(ctx context.Context, p *place) (*process, error) {
 }
 
 // address waits until JupyterLab listens. It says where in a file that is named
-// after its process.
+// after its process, and writes that before it listens.
 func (p *place) address(ctx context.Context, lab *process) (string, error) {
 	var found struct{ URL string }
 	err := lab.await(ctx, func() bool {
 		files, _ := filepath.Glob(p.path("runtime/jpserver-*.json"))
-		return len(files) == 1 && readJSON(files[0], &found) == nil && found.URL != ""
+		return len(files) == 1 && readJSON(files[0], &found) == nil && listens(ctx, found.URL)
 	})
 	if err != nil {
 		return "", fmt.Errorf("start JupyterLab: %w", err)
 	}
 	return found.URL + "lab", nil
+}
+
+func listens(ctx context.Context, address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
 }
 
 func random() string {
