@@ -1,11 +1,12 @@
 """Drives a Jupyter kernel for test_notebooks.py. It runs on the Python of JupyterLab's environment.
 
     notebook_kernel.py KERNEL             answers requests, lines of JSON, each with a line: {"op": "run", "code": …,
-                                          "interrupt": seconds}, {"op": "restart"}, {"op": "kill"}
+                                          "reply": whether, "interrupt": file}, {"op": "restart"}, {"op": "kill"}
     notebook_kernel.py execute NOTEBOOK   executes a notebook with nbclient, and prints it
 """
 
 import json
+import os
 import queue
 import sys
 import time
@@ -22,9 +23,9 @@ class Kernel:
     def __init__(self, name):
         self.manager, self.client = start_new_kernel(startup_timeout=STARTS_WITHIN, kernel_name=name)
 
-    def run(self, code, interrupt=None):
-        """What the cell shows until the kernel is idle again, and its reply, which not every cell gets. The kernel is
-        interrupted after so many seconds."""
+    def run(self, code, interrupt=None, reply=False):
+        """What the cell shows until the kernel is idle again, and if asked for its reply, which not every cell gets.
+        The kernel is interrupted once the file is there that the cell makes."""
         outputs, start = [], time.monotonic()
         message_id = self.client.execute(code)
         while True:
@@ -32,7 +33,7 @@ class Kernel:
                 message = self.client.get_iopub_msg(timeout=0.2)
             except queue.Empty:
                 assert time.monotonic() - start < CELL_WITHIN, f"the cell goes on after {CELL_WITHIN} s: {outputs}"
-                if interrupt is not None and time.monotonic() - start > interrupt:
+                if interrupt is not None and os.path.exists(interrupt):
                     interrupt = None
                     self.manager.interrupt_kernel()
                 continue
@@ -44,12 +45,12 @@ class Kernel:
             if kind in ("stream", "display_data", "execute_result", "error"):
                 outputs.append(nbformat.v4.output_from_msg(message))
         took = time.monotonic() - start
-        return {"outputs": outputs, "reply": self._reply(message_id), "seconds": took}
+        return {"outputs": outputs, "reply": self._reply(message_id) if reply else None, "seconds": took}
 
     def _reply(self, message_id):
         try:
             while True:
-                message = self.client.get_shell_msg(timeout=1)
+                message = self.client.get_shell_msg(timeout=30)
                 if message["parent_header"].get("msg_id") == message_id:
                     return message["content"]
         except queue.Empty:

@@ -71,7 +71,7 @@ func (b *bed) open() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cfg.Runs.Timeout, cfg.Runs.Grace = remoraconfig.Duration(b.timeout), remoraconfig.Duration(5*time.Second)
+	cfg.Runs.Timeout, cfg.Runs.Grace = remoraconfig.Duration(b.timeout), remoraconfig.Duration(time.Minute)
 	data := filepath.Join(b.dir, "data")
 	b.server, err = server.Open(b.Context(), server.Options{DataDir: data, Config: cfg, Listen: "127.0.0.1:0",
 		S3Listen: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now, Provider: fake.New(b.host)})

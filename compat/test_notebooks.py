@@ -73,7 +73,7 @@ def environment(server, python, glue):
                 pass
         return not sessions
 
-    await_that("all sessions ended", gone, 60)
+    await_that("all sessions ended", gone, 240)
 
 
 class Kernel:
@@ -114,7 +114,7 @@ def magics(kernel):
     """What the magics that describe the session show; with it the session starts."""
     assert kernel.cell("%status").lines[-1] == "There is no current session."
     shown = kernel.cell(MAGICS)
-    shown.started = kernel.cell("x = 1\nx + 1")
+    shown.started = kernel.cell("x = 1\nx + 1", reply=True)
     shown.session = SESSION.search(shown.started.text)[1]
     return shown
 
@@ -170,7 +170,7 @@ def test_picture(kernel, magics):
 
 def test_error(kernel, magics):
     """What the cell had printed, and the traceback without anything of the service's."""
-    shown = kernel.cell("print('before')\n\ndef divide(a):\n    return a / 0\n\ndivide(1)")
+    shown = kernel.cell("print('before')\n\ndef divide(a):\n    return a / 0\n\ndivide(1)", reply=True)
     name = re.search('"(<cell [0-9]+>)"', shown.text)[1]
     assert shown.text == CLEAN.format(name) and shown.reply["status"] == "error"
 
@@ -187,24 +187,28 @@ ZeroDivisionError: division by zero
 
 
 @pytest.mark.parametrize("code", [
-    "kept = 7\nimport time\ntime.sleep(600)",
-    "kept = 7\nimport ray, time\nray.get(ray.remote(lambda: time.sleep(600)).remote())",
+    "kept = 7\nimport pathlib, time\npathlib.Path('{0}').touch()\ntime.sleep(600)",
+    "kept = 7\nimport pathlib, ray, time\nslow = ray.remote(lambda: time.sleep(600)).remote()\n"
+    "pathlib.Path('{0}').touch()\nray.get(slow)",
 ], ids=["sleep", "ray.get"])
-def test_interrupt(kernel, magics, code):
-    shown = kernel.cell(code, interrupt=3)
+def test_interrupt(kernel, magics, folder, code):
+    runs = str(folder / "runs")
+    shown = kernel.cell(code.format(runs), interrupt=runs)
     assert shown.lines[0].startswith("Execution Interrupted. Attempting to cancel the statement")
     after = kernel.cell("kept, x")
-    assert after.lines == ["(7, 1)"] and after.seconds < 30
+    assert after.lines == ["(7, 1)"] and after.seconds < 300
 
 
-def test_kernel_of_remora_notebook(python, environment, magics):
+def test_kernel_of_remora_notebook(python, environment, magics, folder):
     """It shows pictures as the other does, answers to a cell that is interrupted, and shows what that had printed."""
     k = Kernel("remora", python, environment)
     try:
         assert f"Switched to Session: {magics.session}." in k.cell(f"%reconnect {magics.session}").lines
         shown = k.cell("import matplotlib.pyplot as plt\nplt.plot([1, 4, 2])\nplt.show()")
         assert pictures(shown) == ["image/png"]
-        shown = k.cell("print('asleep')\nimport time\ntime.sleep(600)", interrupt=3)
+        runs = str(folder / "runs")
+        shown = k.cell("print('asleep')\nimport pathlib, time\n"
+                       f"pathlib.Path('{runs}').touch(); time.sleep(600)", interrupt=runs, reply=True)
         assert "asleep" in shown.lines and shown.outputs[-1]["ename"] == "KeyboardInterrupt"
         assert "time.sleep(600)" in "".join(shown.outputs[-1]["traceback"]) and shown.reply["status"] == "error"
         assert k.cell("x").lines == ["1"]
@@ -218,7 +222,7 @@ def test_restart_and_stop(kernel, magics, glue):
 
     def stopped(session):
         await_that(f"session {session} stopped",
-                   lambda: glue.get_session(Id=session)["Session"]["Status"] == "STOPPED", 60)
+                   lambda: glue.get_session(Id=session)["Session"]["Status"] == "STOPPED", 240)
 
     stopped(magics.session)
     shown = kernel.cell("x")

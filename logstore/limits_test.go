@@ -107,7 +107,8 @@ func TestWriterOnFullDisk(t *testing.T) {
 	if err := os.WriteFile(ballast, make([]byte, 150<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := NewWriter(s, "g", "s", WriterOptions{BufferBytes: 20 << 10, FlushEvery: time.Millisecond, FlushBytes: 4 << 10})
+	w := NewWriter(s, "g", "s", WriterOptions{BufferBytes: 20 << 10, FlushEvery: time.Millisecond, FlushBytes: 4 << 10,
+		Stall: time.Minute})
 	line := strings.Repeat("x", 990)
 	const lines = 2000
 	for i := range lines {

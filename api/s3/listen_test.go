@@ -32,11 +32,12 @@ func pair(t *testing.T, stall time.Duration) (server, client net.Conn, ln *liste
 }
 
 func TestSilentPeerIsDropped(t *testing.T) {
-	server, client, _ := pair(t, 100*time.Millisecond)
+	const stall = time.Second // more than a busy machine needs from the deadline to the read
+	server, client, _ := pair(t, stall)
 	buf := make([]byte, 8)
 	// As long as something comes, the whole may take longer than the stall time.
 	start := time.Now()
-	for time.Since(start) < 300*time.Millisecond {
+	for time.Since(start) < 2*stall {
 		if _, err := client.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +103,7 @@ func TestFailureIsReported(t *testing.T) {
 		if remora.KindOf(err) != remora.Unavailable {
 			t.Errorf("got %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("nobody was told that the endpoint stopped")
 	}
 	if err := s.Close(t.Context()); err != nil {

@@ -33,9 +33,9 @@ func put(t testing.TB, path, text string) {
 // eventually waits for what another process's change must lead to.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 10 s: not %s", what)
+			t.Fatalf("after a minute: not %s", what)
 		}
 	}
 }

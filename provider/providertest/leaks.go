@@ -2,8 +2,10 @@ package providertest
 
 import (
 	"bufio"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -73,10 +75,12 @@ func (b *bed) checkNothingLeft() {
 			b.t.Errorf("a socket on %s is still listened on", addr)
 		}
 	}
-	for name := range sharedMemory() {
-		if !b.shm[name] {
-			b.t.Errorf("/dev/shm/%s is left", name)
-		}
+	var more []string
+	if !until(func() bool { // others may be using it at this moment
+		more = slices.DeleteFunc(slices.Collect(maps.Keys(sharedMemory())), func(name string) bool { return b.shm[name] })
+		return len(more) == 0
+	}) {
+		b.t.Errorf("shared memory is left: %q", more)
 	}
 	if exists(b.Dir) {
 		var names []string

@@ -85,15 +85,16 @@ func TestStartFails(t *testing.T) {
 	}
 	tests := []struct {
 		name, python, want string
+		within             time.Duration
 	}{
-		{"NoInterpreter", "/no/such/python", "/no/such/python"},
-		{"NoRay", script(t, "echo 'No module named ray' >&2; exit 1"), "No module named ray"},
-		{"NeverJoins", script(t, "echo 'still thinking'; (setsid sleep 1000 &); exec sleep 1000"), "still thinking"},
+		{"NoInterpreter", "/no/such/python", "/no/such/python", time.Minute},
+		{"NoRay", script(t, "echo 'No module named ray' >&2; exit 1"), "No module named ray", time.Minute},
+		{"NeverJoins", script(t, "echo 'still thinking'; (setsid sleep 1000 &); exec sleep 1000"), "still thinking", 5 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBed(t, func(c *ray.Config, s *remora.ClusterSpec) {
-				c.StartTimeout = time.Second
+				c.StartTimeout = tt.within
 				s.Runtime.Python = tt.python
 			})
 			_, err := b.provider.Start(b.ctx, b.spec)
@@ -107,7 +108,7 @@ func TestStartFails(t *testing.T) {
 // TestLease: a cluster that nobody wants ends by itself, and how its driver
 // ended is kept.
 func TestLease(t *testing.T) {
-	b := newBed(t, func(c *ray.Config, _ *remora.ClusterSpec) { c.Lease = 2 * time.Second })
+	b := newBed(t, func(c *ray.Config, _ *remora.ClusterSpec) { c.Lease = 8 * time.Second })
 	b.start()
 	b.wait(b.run(remora.Driver{ID: "d", Argv: []string{"/bin/sh", "-c", "exit 9"}}))
 	b.eventually("the cluster's processes are there", func() bool { return len(b.processes()) == 0 })

@@ -2,6 +2,7 @@ package ray_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -43,6 +44,17 @@ func bringAlong(t *testing.T) func(*ray.Config, *remora.ClusterSpec) {
 // were started is in their raylet's.
 func (b *bed) checkAgents() {
 	b.t.Helper()
+	// One that has just been forked has its parent's name, and then none yet.
+	want := map[string]int{"ray::DashboardAgent": 2, "ray::RuntimeEnvAgent": 2, "raylets": 2, "others": 4}
+	b.eventually(fmt.Sprintf("the cluster's processes were not %v", want), func() bool { return maps.Equal(b.rays(nil), want) })
+	b.rays(b.t.Errorf)
+}
+
+// rays counts Ray's own processes by kind, and says which of them see what they should not.
+func (b *bed) rays(complain func(format string, args ...any)) map[string]int {
+	if complain == nil {
+		complain = func(string, ...any) {}
+	}
 	counts := map[string]int{}
 	for pid, cmd := range b.processes() {
 		switch environ, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ")); {
@@ -52,21 +64,19 @@ func (b *bed) checkAgents() {
 			counts["others"]++
 			for _, dir := range b.spec.Runtime.Path {
 				if strings.Contains(string(environ), dir) {
-					b.t.Errorf("process %d sees %s: %s", pid, dir, cmd)
+					complain("process %d sees %s: %s", pid, dir, cmd)
 				}
 			}
 		case strings.Contains(cmd, "/raylet/raylet "):
 			counts["raylets"]++
 			for _, option := range []string{"--dashboard_agent_command=", "--runtime_env_agent_command="} {
 				if _, command, _ := strings.Cut(cmd, option); !strings.HasPrefix(command, b.spec.Runtime.Python+" -E -s ") {
-					b.t.Errorf("raylet %d starts an agent that sees the modules of the job: %s%.300s", pid, option, command)
+					complain("raylet %d starts an agent that sees the modules of the job: %s%.300s", pid, option, command)
 				}
 			}
 		}
 	}
-	if want := map[string]int{"ray::DashboardAgent": 2, "ray::RuntimeEnvAgent": 2, "raylets": 2, "others": 4}; !maps.Equal(counts, want) {
-		b.t.Errorf("there are %v, want %v: %v", counts, want, b.processes())
-	}
+	return counts
 }
 
 // TestProgram: a script finds its cluster, and the cluster is what was asked for.

@@ -31,19 +31,26 @@ def cluster(tmp_path_factory):
     ray.data.set_progress_bars(False)
     yield ray
     ray.shutdown()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while left := _children():
         assert time.monotonic() < deadline, f"processes are left after ray.shutdown: {left}"
+        time.sleep(0.05)
 
 
 def _children():
     tasks = pathlib.Path("/proc/self/task")
-    pids = [pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
-    states = {pid: pathlib.Path(f"/proc/{pid}/stat") for pid in pids}
+    pids = [pid for task in tasks.iterdir() for pid in _read(task / "children").split()]
+    stats = {pid: _read(f"/proc/{pid}/stat") for pid in pids}
     # A zombie is gone but for its exit status.
-    return [
-        pid for pid, stat in states.items() if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    ]
+    return [pid for pid, stat in stats.items() if stat and stat.rpartition(")")[2].split()[0] != "Z"]
+
+
+def _read(path):
+    """Empty if the process or thread has ended since it was found."""
+    try:
+        return pathlib.Path(path).read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def python(code, tmp_path, api="2.4"):
     path = os.pathsep.join([BOOT, str(tmp_path)])
     env = {**os.environ, "PYTHONPATH": path, "REMORA_RAY_API": api}
     env.pop("RAY_DATA_DEFAULT_SHUFFLE_STRATEGY", None)
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -15,7 +15,7 @@ import pytest
 
 PROGRAM = str(pathlib.Path(__file__).resolve().parents[1] / "remora" / "session" / "__main__.py")
 # Seconds for anything that should happen at once, on a machine that is busy with other things.
-PATIENCE = 60
+PATIENCE = 240
 
 
 class Result:

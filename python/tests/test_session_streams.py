@@ -119,9 +119,9 @@ def test_one_huge_string():
 
 def test_a_writer_waits_for_a_slow_host():
     with Host() as host:
-        host.start("import threading\nn = 0\nfor n in range(100_000):\n    print('x' * 100)\nn")
         # The reader of events waits for us: it puts into a queue of one.
         host.events.maxsize = 1
+        host.start("import threading\nn = 0\nfor n in range(100_000):\n    print('x' * 100)\nn")
         first = host.next("no output")
         assert first["text"] == "x" * 100 + "\n"
         host.interrupt()
