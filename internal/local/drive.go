@@ -20,19 +20,29 @@ const grace = 10 * time.Second
 // Signals catches what ends a run, for Options.Signals.
 func Signals() <-chan os.Signal {
 	c := make(chan os.Signal, 8)
-	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup: a script inherits that
+		signal.Notify(c, syscall.SIGHUP)
+	}
 	return c
 }
 
-// untilSignal returns a context that a signal ends, with ErrInterrupted.
+// interruption is a signal that came before the script was started.
+type interruption struct{ os.Signal }
+
+func (i interruption) Error() string { return i.String() }
+
+func (i interruption) status() int { return 128 + int(i.Signal.(syscall.Signal)) }
+
+// untilSignal returns a context that a signal ends, with an interruption.
 func untilSignal(ctx context.Context, signals <-chan os.Signal) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		select {
-		case <-signals:
-			cancel(ErrInterrupted)
+		case s := <-signals:
+			cancel(interruption{s})
 		case <-ctx.Done():
 		}
 	}()

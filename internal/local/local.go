@@ -11,6 +11,7 @@ import (
 
 	"github.com/remora-project/remora"
 	"github.com/remora-project/remora/internal/config"
+	"github.com/remora-project/remora/internal/scratch"
 	"github.com/remora-project/remora/internal/server"
 	"github.com/remora-project/remora/provider/ray"
 	"github.com/remora-project/remora/provider/supervise"
@@ -31,21 +32,19 @@ type Options struct {
 	Signals <-chan os.Signal
 }
 
-// ErrInterrupted says that a signal came before the script was started.
-var ErrInterrupted = errors.New("interrupted")
-
 // Run runs the script to its end and returns its exit status, or 128 and the
-// signal that ended it. The script has the caller's terminal, environment and
-// working directory. When Run returns, nothing of the cluster is left.
+// signal that ended it, or that came before it was started. The script has the
+// caller's terminal, environment and working directory. When Run returns,
+// nothing of the cluster is left.
 func Run(ctx context.Context, o Options) (status int, err error) {
-	p, err := makePlace(o.Config.Runtime.CacheDir)
+	dir, err := folder()
 	if err != nil {
 		return 0, err
 	}
-	defer p.remove()
+	defer dir.Remove()
 
 	starting, cancel := untilSignal(ctx, o.Signals)
-	cluster, argv, env, err := o.start(starting, p)
+	cluster, argv, env, err := o.start(starting, dir)
 	cancel()
 	if cluster != nil {
 		defer func() {
@@ -55,8 +54,8 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 			}
 		}()
 	}
-	if errors.Is(context.Cause(starting), ErrInterrupted) {
-		return 0, ErrInterrupted
+	if by := (interruption{}); errors.As(context.Cause(starting), &by) {
+		return by.status(), nil
 	}
 	if err != nil {
 		return 0, err
@@ -64,8 +63,28 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	return drive(argv, env, o.Signals)
 }
 
+// folder is for what the run's cluster writes and nobody reads once it is over.
+// Its lock says that the run goes on, to the cluster's supervisor too, which
+// holds it when the run was killed until the cluster is gone. It is the user's
+// own: the folder of environments may be shared.
+func folder() (*scratch.Folder, error) {
+	defaults, err := config.Default()
+	if err != nil {
+		return nil, err
+	}
+	base := filepath.Join(filepath.Dir(defaults.Runtime.CacheDir), "local")
+	err = os.MkdirAll(base, 0o700)
+	if err == nil {
+		var f *scratch.Folder
+		if f, err = scratch.Make(base, "run-"); err == nil {
+			return f, nil
+		}
+	}
+	return nil, remora.Unavailablef("local: run", base, "make a folder for the run: %w; set XDG_CACHE_HOME to a folder of your own", err)
+}
+
 // start gets a cluster up, and returns the script's command line and environment.
-func (o Options) start(ctx context.Context, p *place) (_ localCluster, argv, environ []string, err error) {
+func (o Options) start(ctx context.Context, dir *scratch.Folder) (_ localCluster, argv, environ []string, err error) {
 	cache, err := runtimes.Open(o.Config.Runtime.CacheDir, runtimes.Options{Python: o.Config.Runtime.Python})
 	if err != nil {
 		return nil, nil, nil, err
@@ -81,19 +100,19 @@ func (o Options) start(ctx context.Context, p *place) (_ localCluster, argv, env
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("find the working directory: %w", err)
 	}
-	runDir, err := supervise.RunDir(p.dir)
+	runDir, err := supervise.RunDir(dir.Path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	provider := ray.New(ray.Config{
-		Supervisor: server.SupervisorCommand(o.Program, o.Config.Logs), RunDir: runDir, LogStore: filepath.Join(p.dir, "logs"),
+		Supervisor: server.SupervisorCommand(o.Program, o.Config.Logs), RunDir: runDir, LogStore: filepath.Join(dir.Path, "logs"),
 		Overlay: server.OverlayCommand(o.Program, o.Config.Runtime),
 	})
 	c, err := provider.Start(ctx, remora.ClusterSpec{
 		ID: remora.NewClusterID("local"), Runtime: rt, Head: server.HostSizing(nil).Single(), Env: o.environment(), Dir: cwd,
 		Logs:   remora.LogTarget{Prefix: "/local", Stream: "run"},
 		Record: func(context.Context, remora.Handle) error { return nil }, // it ends with its owner
-		Owner:  p.lock.Name(),
+		Owner:  dir.Lock(),
 	})
 	if err != nil {
 		return nil, nil, nil, err
