@@ -70,15 +70,11 @@ const op = "archive: unpack"
 func Unpack(ctx context.Context, src io.ReaderAt, size int64, dst string, limits Limits) (top string, err error) {
 	limits = limits.orDefault()
 	in := &source{ctx: ctx, src: src, left: directoryBytes(limits)}
-	z, err := zip.NewReader(in, size)
+	entries, _, err := in.list(size, limits)
 	if err != nil {
 		return "", in.explain(dst, "", err)
 	}
-	in.left = -1 // what was bounded was the list of entries
-	p, err := check(z.File, limits)
-	if err == nil {
-		err = checkOverlap(z.File)
-	}
+	p, err := oneDirectory(entries)
 	if err != nil {
 		return "", in.explain(dst, "", err)
 	}
@@ -113,6 +109,23 @@ func Unpack(ctx context.Context, src io.ReaderAt, size int64, dst string, limits
 	return p.top, nil
 }
 
+// Inspect holds a zip that somebody else unpacks against the rules, but for that
+// of the one directory. It inflates nothing: who unpacks the zip has to refuse
+// a file that is larger than the list of entries announces. name is what errors
+// call the zip; they are Unpack's.
+func Inspect(ctx context.Context, src io.ReaderAt, size int64, name string, limits Limits) error {
+	limits = limits.orDefault()
+	in := &source{ctx: ctx, src: src, left: directoryBytes(limits)}
+	_, total, err := in.list(size, limits)
+	if err == nil && total > free && total/limits.Ratio >= size {
+		err = &violation{rule: fmt.Sprintf("it has %d bytes inflated, more than %d times its %d bytes", total, limits.Ratio, size)}
+	}
+	if err != nil {
+		return in.explain(name, "", err)
+	}
+	return nil
+}
+
 // directoryBytes is how long the list of entries may be in the zip: 46 bytes,
 // a name and a few extra fields for each. It is read into memory before the
 // entries can be counted.
@@ -144,6 +157,20 @@ func (s *source) ReadAt(b []byte, off int64) (int, error) {
 		s.err = err
 	}
 	return n, err
+}
+
+// list reads the list of entries, holds it against the rules, and returns what
+// it announces to have inflated.
+func (s *source) list(size int64, limits Limits) (entries []entry, total int64, err error) {
+	z, err := zip.NewReader(s, size)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.left = -1 // what was bounded was the list of entries
+	if entries, total, err = check(z.File, limits); err == nil {
+		err = checkOverlap(z.File)
+	}
+	return entries, total, err
 }
 
 // explain says whose fault it is that the zip, or an entry of it, could not be read.

@@ -35,63 +35,73 @@ const (
 // hidden is the directory that macOS's archiver adds for resource forks.
 const hidden = "__MACOSX"
 
-// check holds a list of entries against all rules that need no inflating.
-func check(files []*zip.File, limits Limits) (plan, error) {
+// check holds a list of entries against all rules that need no inflating, but
+// for where in the zip they are, and returns what they announce to have
+// inflated.
+func check(files []*zip.File, limits Limits) (entries []entry, total int64, err error) {
 	if len(files) > limits.Entries {
-		return plan{}, &violation{rule: fmt.Sprintf("it has %d entries, more than %d", len(files), limits.Entries)}
+		return nil, 0, &violation{rule: fmt.Sprintf("it has %d entries, more than %d", len(files), limits.Entries)}
 	}
-	var p plan
 	t := tree{}
-	var total uint64
 	for _, f := range files {
 		refuse := func(format string, args ...any) error {
 			return &violation{entry: f.Name, rule: fmt.Sprintf(format, args...)}
 		}
 		names, err := components(f.Name)
 		if err != nil {
-			return plan{}, err
+			return nil, 0, err
 		}
 		if len(names) > limits.Depth {
-			return plan{}, refuse("is nested %d deep, more than %d", len(names), limits.Depth)
+			return nil, 0, refuse("is nested %d deep, more than %d", len(names), limits.Depth)
 		}
 		mode := f.Mode()
 		dir := mode.IsDir()
 		switch {
 		case mode.Type()&^fs.ModeDir != 0:
-			return plan{}, refuse("is neither a file nor a directory but %s", kind(mode))
+			return nil, 0, refuse("is neither a file nor a directory but %s", kind(mode))
 		case f.Flags&(1|1<<6|1<<13) != 0:
-			return plan{}, refuse("is encrypted")
+			return nil, 0, refuse("is encrypted")
 		case f.Method != zip.Store && f.Method != zip.Deflate:
-			return plan{}, refuse("is compressed by method %d; only stored and deflated ones can be read", f.Method)
+			return nil, 0, refuse("is compressed by method %d; only stored and deflated ones can be read", f.Method)
 		case dir && f.UncompressedSize64 > 0:
-			return plan{}, refuse("is a directory with contents of its own")
+			return nil, 0, refuse("is a directory with contents of its own")
 		case f.UncompressedSize64 > uint64(limits.EntryBytes):
-			return plan{}, refuse("has %d bytes, more than %d", f.UncompressedSize64, limits.EntryBytes)
+			return nil, 0, refuse("has %d bytes, more than %d", f.UncompressedSize64, limits.EntryBytes)
 		case f.Method == zip.Store && f.CompressedSize64 != f.UncompressedSize64:
-			return plan{}, refuse("is stored, yet has %d bytes and takes up %d", f.UncompressedSize64, f.CompressedSize64)
+			return nil, 0, refuse("is stored, yet has %d bytes and takes up %d", f.UncompressedSize64, f.CompressedSize64)
 		}
-		// It cannot overflow: both terms are below 2^63.
-		if total += f.UncompressedSize64; total > uint64(limits.TotalBytes) {
-			return plan{}, &violation{rule: fmt.Sprintf("it has more than %d bytes inflated", limits.TotalBytes)}
+		// It cannot overflow: both terms are within limits.
+		if total += int64(f.UncompressedSize64); total > limits.TotalBytes {
+			return nil, 0, &violation{rule: fmt.Sprintf("it has more than %d bytes inflated", limits.TotalBytes)}
 		}
 		if rule := t.add(names, dir); rule != "" {
-			return plan{}, refuse("%s", rule)
+			return nil, 0, refuse("%s", rule)
 		}
 		if len(t) > limits.Entries {
-			return plan{}, &violation{rule: fmt.Sprintf("it has more than %d files and directories", limits.Entries)}
+			return nil, 0, &violation{rule: fmt.Sprintf("it has more than %d files and directories", limits.Entries)}
 		}
-		if names[0] == hidden {
-			continue
-		}
+		entries = append(entries, entry{path: strings.Join(names, "/"), dir: dir, mode: mode, file: f})
+	}
+	return entries, total, nil
+}
+
+// oneDirectory refuses entries that are not in one directory, which it names.
+// What macOS adds beside it is left out.
+func oneDirectory(entries []entry) (plan, error) {
+	var p plan
+	for _, e := range entries {
+		top, _, below := strings.Cut(e.path, "/")
 		switch {
-		case len(names) == 1 && !dir:
-			return plan{}, refuse("is not in a directory; everything must be in one top-level directory")
+		case top == hidden:
+			continue
+		case !below && !e.dir:
+			return plan{}, &violation{e.file.Name, "is not in a directory; everything must be in one top-level directory"}
 		case p.top == "":
-			p.top = names[0]
-		case p.top != names[0]:
-			return plan{}, refuse("is not in %s; everything must be in one top-level directory", quote(p.top))
+			p.top = top
+		case p.top != top:
+			return plan{}, &violation{e.file.Name, "is not in " + quote(p.top) + "; everything must be in one top-level directory"}
 		}
-		p.entries = append(p.entries, entry{path: strings.Join(names, "/"), dir: dir, mode: mode, file: f})
+		p.entries = append(p.entries, e)
 	}
 	if p.top == "" {
 		return plan{}, &violation{rule: "it has no top-level directory"}

@@ -28,7 +28,7 @@ var notYet = map[string]string{
 	"enable-observability-metrics":    "no metrics are written",
 	"customer-driver-env-vars":        "the variables are not set",
 	"customer-executor-env-vars":      "the variables are not set",
-	"python-modules-installer-option": "no packages are installed",
+	"python-modules-installer-option": "packages are installed without it",
 }
 
 // sparkOnly are parameters that mean something to Glue's Spark and Python shell

@@ -29,6 +29,8 @@ func TestParameters(t *testing.T) {
 			env: map[string]string{"object_store_memory_head": "10", "object_store_memory_worker": " 60 "}, head: 10, worker: 60},
 		{name: "not yet", args: map[string]string{"--min-workers": "1"}, env: map[string]string{"min-workers": "1"},
 			warnings: []string{"parameter --min-workers is not supported yet: all workers are started at once"}},
+		{name: "installer", args: map[string]string{"--python-modules-installer-option": "x"}, env: map[string]string{"python-modules-installer-option": "x"},
+			warnings: []string{"parameter --python-modules-installer-option is not supported yet: packages are installed without it"}},
 		{name: "modules", args: map[string]string{"--pip-install": "a==1"}, env: map[string]string{"pip-install": "a==1"}},
 		{name: "of Spark", args: map[string]string{"--class": "x", "--extra-jars": "y"}, env: map[string]string{"class": "x", "extra-jars": "y"},
 			warnings: []string{"parameter --class has no meaning for Ray jobs", "parameter --extra-jars has no meaning"}},

@@ -1,33 +1,28 @@
 package modules
 
 import (
-	"archive/zip"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/remora-project/remora"
 	"github.com/remora-project/remora/archive"
 )
 
-// maxObject bounds a wheel or a zip; the largest that are in use have 3 GiB.
-const maxObject = 8 << 30
-
 // preparation is Prepare at work.
 type preparation struct {
 	Stage
+	runtime    string // its name
 	dir        string
 	count      int               // of folders made in dir
 	packages   []string          // for the overlay
 	path       []string          // folders of modules
 	workingDir string            //
 	tops       map[string]string // what can be imported by that name, and where it is from
+	brought    map[string]bool   // addresses of objects that are there
 	files      string            // the folder of single Python files, once there is one
 }
 
@@ -43,6 +38,9 @@ func (p *preparation) collect(ctx context.Context, w Wants) error {
 			return err
 		}
 		p.workingDir = filepath.Join(dir, top)
+		if err := p.shadows(workingDir, w.WorkingDir, p.workingDir); err != nil {
+			return err
+		}
 		p.path = append(p.path, p.workingDir)
 	}
 	for _, m := range w.Modules {
@@ -76,13 +74,22 @@ func (p *preparation) require(ctx context.Context, argument string, list []strin
 }
 
 // add gets one object, which is what its name and content say: a package for
-// pip, a Python file, or a zip with a folder to import.
+// pip, a Python file, or a zip with a folder to import. One that is there
+// already, by whichever argument, is not got again.
 func (p *preparation) add(ctx context.Context, argument, uri string) error {
+	_, object, _ := strings.Cut(uri, "://") // s3:// and s3a:// are the same
+	if p.brought[object] {
+		return nil
+	}
+	p.brought[object] = true
 	switch {
 	case ends(uri, ".py"):
 		return p.file(ctx, argument, uri)
 	case ends(uri, ".whl", ".tar.gz"):
 		file, err := p.fetch(ctx, argument, uri)
+		if err == nil && ends(uri, ".whl") {
+			err = inspect(ctx, argument, uri, file)
+		}
 		p.packages = append(p.packages, file)
 		return err
 	}
@@ -92,9 +99,9 @@ func (p *preparation) add(ctx context.Context, argument, uri string) error {
 	}
 	if (argument == pipInstall || argument == additionalModules) && sourceDistribution(file) {
 		p.packages = append(p.packages, file)
-		return nil
+		return inspect(ctx, argument, uri, file)
 	}
-	dir, top, err := p.open(ctx, argument, uri, file)
+	dir, top, err := p.inflate(ctx, argument, uri, file)
 	if err != nil {
 		return err
 	}
@@ -125,38 +132,23 @@ func (p *preparation) file(ctx context.Context, argument, uri string) error {
 	return nil
 }
 
-// claim refuses a second module of a name: which one is imported would depend
-// on the order.
-func (p *preparation) claim(argument, uri, top string) error {
-	if first, ok := p.tops[top]; ok {
-		return remora.Invalidf("modules: prepare", uri, "--%s %s: a module %q comes from %s as well: leave one of them out",
-			argument, uri, top, first)
-	}
-	p.tops[top] = uri
-	return nil
-}
-
 func (p *preparation) unpack(ctx context.Context, argument, uri string) (dir, top string, err error) {
 	file, err := p.fetch(ctx, argument, uri)
 	if err != nil {
 		return "", "", err
 	}
-	return p.open(ctx, argument, uri, file)
+	return p.inflate(ctx, argument, uri, file)
 }
 
-// open unpacks a downloaded zip into a new folder.
-func (p *preparation) open(ctx context.Context, argument, uri, file string) (dir, top string, err error) {
-	f, err := os.Open(file)
+// inflate unpacks a downloaded zip into a new folder.
+func (p *preparation) inflate(ctx context.Context, argument, uri, file string) (dir, top string, err error) {
+	f, size, err := open(uri, file)
 	if err != nil {
-		return "", "", explain(argument, uri, remora.Unavailablef("modules: prepare", uri, "open the download: %w", err))
+		return "", "", explain(argument, uri, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", "", explain(argument, uri, remora.Unavailablef("modules: prepare", uri, "open the download: %w", err))
-	}
 	dir = p.folder()
-	top, err = archive.Unpack(ctx, f, info.Size(), dir, archive.DefaultLimits)
+	top, err = archive.Unpack(ctx, f, size, dir, archive.DefaultLimits)
 	return dir, top, explain(argument, uri, err)
 }
 
@@ -166,69 +158,10 @@ func (p *preparation) folder() string {
 	return filepath.Join(p.dir, fmt.Sprint(p.count))
 }
 
-// fetch downloads an object. The file keeps its name, which to pip is a part
-// of what it is.
-func (p *preparation) fetch(ctx context.Context, argument, uri string) (string, error) {
-	p.count++
-	dir := filepath.Join(p.objects(), fmt.Sprint(p.count))
-	file := filepath.Join(dir, path.Base(uri))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", explain(argument, uri, remora.Unavailablef("modules: prepare", uri, "make a folder: %w", err))
-	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return "", explain(argument, uri, remora.Unavailablef("modules: prepare", uri, "store the download: %w", err))
-	}
-	err = p.Blobs.Fetch(ctx, uri, f, maxObject)
-	if err2 := f.Close(); err == nil && err2 != nil {
-		err = remora.Unavailablef("modules: prepare", uri, "store the download: %w", err2)
-	}
-	return file, explain(argument, uri, err)
-}
-
 // explain says which argument an error is about.
 func explain(argument, uri string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return remora.Errorf(remora.KindOf(err), "modules: prepare", uri, "--%s %s: %s", argument, uri, remora.MessageOf(err))
-}
-
-// sourceDistribution reports whether a zip is one for pip to build: it has
-// instructions for that beside its modules, or in its one folder.
-func sourceDistribution(file string) bool {
-	f, err := os.Open(file)
-	if err != nil {
-		return false // to be refused by who unpacks it, and so on
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	z, err := zip.NewReader(&listing{f, maxListing}, info.Size())
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(z.File, func(f *zip.File) bool {
-		name := path.Base(f.Name)
-		return strings.Count(f.Name, "/") <= 1 && (name == "pyproject.toml" || name == "setup.py")
-	})
-}
-
-// maxListing bounds the list of entries that is read into memory to see what a
-// zip is; package archive takes no longer one.
-const maxListing = 32 << 20
-
-// listing is a zip of which only so many bytes can be read.
-type listing struct {
-	io.ReaderAt
-	left int64
-}
-
-func (l *listing) ReadAt(b []byte, off int64) (int, error) {
-	if l.left -= int64(len(b)); l.left < 0 {
-		return 0, errors.New("the list of entries is too long")
-	}
-	return l.ReaderAt.ReadAt(b, off)
 }

@@ -44,7 +44,7 @@ func (s Stage) Prepare(ctx context.Context, runtime string, w Wants, dir string,
 	if !w.empty() {
 		progress("getting " + w.String())
 	}
-	p := &preparation{Stage: s, dir: dir, tops: map[string]string{}}
+	p := &preparation{Stage: s, runtime: runtime, dir: dir, tops: map[string]string{}, brought: map[string]bool{}}
 	err := p.collect(ctx, w)
 	if err != nil {
 		return Ready{}, err

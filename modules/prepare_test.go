@@ -109,6 +109,21 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// An object that is named more than once is brought once.
+func TestPrepareRepeated(t *testing.T) {
+	b := newBed(t)
+	b.objects = objects{"s3://b/one.zip": packed(t, "one/__init__.py", ""), "s3://b/two.py": nil,
+		"s3://b/w-1-py3-none-any.whl": packed(t, "w.py", "")}
+	r := b.must(map[string]string{"--s3-py-modules": "s3://b/one.zip,s3://b/one.zip,s3://b/w-1-py3-none-any.whl",
+		"--extra-py-files": "s3a://b/one.zip,s3://b/two.py,s3://b/two.py", "--pip-install": "s3://b/w-1-py3-none-any.whl,s3://b/one.zip,a,a"})
+	if len(r.Runtime.Path) != 3 { // one, the folder of two.py, packages
+		t.Errorf("the path is %q", r.Runtime.Path)
+	}
+	if got, want := b.envs.asked[0].requirements, []string{"w-1-py3-none-any.whl", "a", "a"}; !slices.Equal(got, want) {
+		t.Errorf("the runtime was asked for %q, want %q", got, want)
+	}
+}
+
 // A job that brings nothing along needs no S3.
 func TestPrepareNothing(t *testing.T) {
 	b := newBed(t)

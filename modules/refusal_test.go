@@ -37,6 +37,25 @@ func TestModulesOfOneName(t *testing.T) {
 	b.must(map[string]string{"--working-dir": "s3://c/other.zip", "--s3-py-modules": "s3://b/one.zip"})
 }
 
+// What a job brings along is imported before the runtime's own: none of it is
+// called as that is.
+func TestModulesOfTheRuntime(t *testing.T) {
+	b := newBed(t)
+	b.objects = objects{"s3://b/r.zip": packed(t, "ray/__init__.py", ""), "s3://b/ray.py": nil,
+		"s3://b/package.zip": packed(t, "app/ray/__init__.py", ""), "s3://b/module.zip": packed(t, "app/ray.py", ""),
+		"s3://b/native.zip": packed(t, "app/ray.cpython-311-x86_64-linux-gnu.so", ""),
+		"s3://b/data.zip":   packed(t, "app/ray/data.csv", "", "app/ray.yaml", "", "app/rays.py", "", "app/sub/ray.py", "")}
+	for _, tc := range []struct{ argument, uri, by string }{
+		{"--s3-py-modules", "s3://b/r.zip", "a module ray"}, {"--pip-install", "s3://b/r.zip", "a module ray"},
+		{"--extra-py-files", "s3://b/ray.py", "a module ray"}, {"--working-dir", "s3://b/package.zip", "ray/__init__.py"},
+		{"--working-dir", "s3://b/module.zip", "ray.py"}, {"--working-dir", "s3://b/native.zip", "ray.cpython-311-x86_64-linux-gnu.so"},
+	} {
+		b.refuses(map[string]string{tc.argument: tc.uri}, remora.Invalid, tc.argument+" "+tc.uri+
+			": ray is part of the runtime Ray2.60 and cannot be replaced, and "+tc.by+" would be imported instead")
+	}
+	b.must(map[string]string{"--working-dir": "s3://b/data.zip"})
+}
+
 // A zip is hostile until proven otherwise, by whichever argument it comes.
 func TestHostileZips(t *testing.T) {
 	b := newBed(t)
@@ -87,6 +106,33 @@ func TestHostileZips(t *testing.T) {
 	if len(b.envs.asked) > 0 {
 		t.Errorf("the runtimes were asked for %+v", b.envs.asked)
 	}
+}
+
+// So are packages that are zips, but for what is at the top of them. What is no
+// zip is the resolver's to judge.
+func TestHostilePackages(t *testing.T) {
+	b := newBed(t)
+	for name, tc := range map[string]struct {
+		zip  []byte
+		rule string
+	}{
+		"bomb":   {packed(t, "pkg/zeros", strings.Repeat("\x00", 18<<20), "setup.py", ""), "more than 200 times its"},
+		"parent": {packed(t, "setup.py", "", "../evil", ""), `entry "../evil" leads out of the archive`},
+	} {
+		for argument, uri := range map[string]string{"--s3-py-modules": "s3://b/w-1-py3-none-any.whl", "--extra-py-files": "s3://b/w-1-py3-none-any.whl",
+			"--additional-python-modules": "s3://b/w-1-py3-none-any.whl", "--pip-install": "s3://b/sdist-1.zip"} {
+			t.Run(name+" "+argument, func(t *testing.T) {
+				b.t = t
+				b.objects = objects{uri: tc.zip}
+				b.refuses(map[string]string{argument: uri}, remora.Invalid, argument+" "+uri+": ", tc.rule)
+			})
+		}
+	}
+	if len(b.envs.asked) > 0 {
+		t.Errorf("the runtimes were asked for %+v", b.envs.asked)
+	}
+	b.t, b.objects = t, objects{"s3://b/w-1-py3-none-any.whl": []byte("no zip")}
+	b.must(map[string]string{"--pip-install": "s3://b/w-1-py3-none-any.whl"})
 }
 
 // The list of entries of a zip is bounded, also where it is only looked at.

@@ -41,6 +41,17 @@ func FromArguments(args map[string]string) (Wants, error) {
 	w.Modules = split(args["--"+s3Modules])
 	w.Files = split(args["--"+extraFiles])
 
+	for _, given := range []struct {
+		argument string
+		list     []string
+	}{{pipInstall, w.Packages}, {additionalModules, w.Additional}, {s3Modules, w.Modules}, {extraFiles, w.Files},
+		{workingDir, []string{w.WorkingDir}}} {
+		for _, item := range given.list {
+			if err := checkList(given.argument, item); err != nil {
+				return w, err
+			}
+		}
+	}
 	for _, p := range w.Packages {
 		if err := checkPackage(pipInstall, p); err != nil {
 			return w, err
@@ -67,6 +78,21 @@ func FromArguments(args map[string]string) (Wants, error) {
 	return w, nil
 }
 
+// checkList refuses an item that is none of a plain list.
+func checkList(argument, item string) error {
+	_, rest, _ := strings.Cut(item, "://")
+	switch {
+	case strings.HasPrefix(item, "[") || strings.HasPrefix(item, `"`) || strings.HasPrefix(item, "'"):
+		return invalid(argument, item, "a list is written plainly, without brackets and quotes, with a comma between two: a,b")
+	case strings.Contains(rest, "s3://") || strings.Contains(rest, "s3a://"):
+		if argument == workingDir {
+			return invalid(argument, item, "there is one working directory: write the s3:// address of a zip with one folder in it")
+		}
+		return invalid(argument, item, "write a comma between two addresses")
+	}
+	return nil
+}
+
 // onHost matches a requirement that is a file of this host: its path or address,
 // or "name @" before one.
 var onHost = regexp.MustCompile(`(?i)^(?:[^@]*@)?\s*(?:/|file:)`)
@@ -74,6 +100,15 @@ var onHost = regexp.MustCompile(`(?i)^(?:[^@]*@)?\s*(?:/|file:)`)
 func checkPackage(argument, p string) error {
 	if onHost.MatchString(p) {
 		return invalid(argument, p, "a file has to be an object in S3: write s3://bucket/key")
+	}
+	switch {
+	case p[0] == '-':
+		return invalid(argument, p, "options of pip cannot be given for a job; which index is used is a setting of the host")
+	case isObject(p):
+	case strings.Contains(p, "s3://") || strings.Contains(p, "s3a://"):
+		return invalid(argument, p, "an object has no name before it: write its address alone, s3://bucket/key")
+	case strings.Contains(p, "://") || strings.HasPrefix(p, "git+"):
+		return invalid(argument, p, "packages come from the package index or from S3, not from other addresses")
 	}
 	if isObject(p) && !ends(p, ".whl", ".zip", ".tar.gz") {
 		return invalid(argument, p, "an object has to be a wheel (.whl), a zip of modules or a source distribution (.zip, .tar.gz)")

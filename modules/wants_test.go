@@ -56,6 +56,7 @@ func TestFromArguments(t *testing.T) {
 // A refusal names the argument, the value among others, and the rule.
 func TestFromArgumentsRefuses(t *testing.T) {
 	const onHost, object = "a file has to be an object in S3", "an object has to be a wheel (.whl), a zip of modules or a source distribution"
+	const plain, comma, elsewhere = "a list is written plainly", "write a comma between two addresses", "packages come from the package index or from S3"
 	for _, tc := range []struct{ argument, list, value, rule string }{
 		{"--pip-install", "a,/etc/b.whl", "/etc/b.whl", onHost},
 		{"--pip-install", "file:///etc/b.whl", "file:///etc/b.whl", onHost},
@@ -82,6 +83,22 @@ func TestFromArgumentsRefuses(t *testing.T) {
 		{"--working-dir", "s3://b/k.zip/", "s3://b/k.zip/", "a zip with one folder in it"},
 		{"--working-dir", "/srv/app", "/srv/app", "a zip with one folder in it"},
 		{"--working-dir", "s3://b/k.zip,s3://b/l.tgz", "s3://b/k.zip,s3://b/l.tgz", "a zip with one folder in it"},
+		{"--working-dir", "s3://b/k.zip,s3a://b/l.zip", "s3://b/k.zip,s3a://b/l.zip", "there is one working directory"},
+		{"--working-dir", `["s3://b/k.zip"]`, `[\"s3://b/k.zip\"]`, plain},
+		{"--pip-install", `["a", "b"]`, `[\"a\",\"b\"]`, plain},
+		{"--pip-install", `"a","b"`, `\"a\"`, plain},
+		{"--additional-python-modules", `a,'b==1'`, `'b==1'`, plain},
+		{"--s3-py-modules", `["s3://b/k.zip","s3://b/l.zip"]`, `[\"s3://b/k.zip\"`, plain},
+		{"--extra-py-files", `"s3://b/k.py"`, `\"s3://b/k.py\"`, plain},
+		{"--s3-py-modules", "s3://b/k.zip;s3://b/l.zip", "s3://b/k.zip;s3://b/l.zip", comma},
+		{"--extra-py-files", "s3://b/k.py s3a://b/l.zip", "s3://b/k.py s3a://b/l.zip", comma},
+		{"--pip-install", "s3://b/k.whl;s3://b/l.whl", "s3://b/k.whl;s3://b/l.whl", comma},
+		{"--pip-install", "a,foo @ s3://b/foo.whl", "foo @ s3://b/foo.whl", "write its address alone"},
+		{"--additional-python-modules", "foo[x]@s3a://b/foo.whl", "foo[x]@s3a://b/foo.whl", "write its address alone"},
+		{"--pip-install", "https://e/foo.whl", "https://e/foo.whl", elsewhere},
+		{"--pip-install", "a,foo @ https://e/foo.whl", "foo @ https://e/foo.whl", elsewhere},
+		{"--additional-python-modules", "git+ssh:e/foo", "git+ssh:e/foo", elsewhere},
+		{"--pip-install", "a,--index-url=x", "--index-url=x", "options of pip cannot be given"},
 	} {
 		t.Run(tc.argument+" "+tc.list, func(t *testing.T) {
 			_, err := FromArguments(map[string]string{tc.argument: tc.list})

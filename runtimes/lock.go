@@ -46,7 +46,7 @@ func acquire(ctx context.Context, dir, key string, emit func(string)) (*lock, er
 			return l, err
 		}
 		if follow == nil {
-			emit("another process is building this already; following it")
+			emit("this is being built already; following it")
 			follow = &follower{path: filepath.Join(dir, key+".lock")}
 		}
 		follow.pass(emit)
@@ -107,7 +107,7 @@ func (f *follower) pass(emit func(string)) {
 }
 
 // sweep removes what builds that died have left. It takes only what nobody
-// holds the lock of; held is the caller's own lock.
+// holds the lock of; held is the caller's own lock, nil if it has none.
 func sweep(dir string, held *lock) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -119,7 +119,7 @@ func sweep(dir string, held *lock) error {
 		if !ok || i < 0 || !e.IsDir() {
 			continue
 		}
-		if key := name[:i]; key != held.key {
+		if key := name[:i]; held == nil || key != held.key {
 			l, err := tryLock(dir, key)
 			if err != nil {
 				continue

@@ -14,7 +14,7 @@ import (
 )
 
 // overlayBuilder is part of every overlay's key, as builder is of a runtime's.
-const overlayBuilder = "1"
+const overlayBuilder = "2"
 
 // site is the directory in an overlay that is put before the runtime's modules.
 const site = "site"
@@ -25,9 +25,11 @@ const site = "site"
 // overlay's. A requirement is pip's: a name with extras, conditions on the
 // version and a marker, or a wheel or source distribution as the absolute path
 // or file URL of a file that is there; no options, no other URLs. What the
-// runtime has and satisfies a requirement is not installed
-// again; what was not asked for by name keeps the runtime's version. What a
-// range of versions gave first it gives for as long as the overlay is kept.
+// runtime has and satisfies a requirement is not installed again; what was not
+// asked for by name keeps the runtime's version, unless there is no solution
+// with it. What a range of versions gave first it gives for as long as the
+// overlay is kept. progress hears which of the runtime's packages are replaced,
+// each time.
 //
 // The packages that the runtime is named for, Ray above all, cannot be
 // replaced. An overlay is a directory on PYTHONPATH: .pth files in it do
@@ -64,9 +66,7 @@ func (c *Cache) Overlay(ctx context.Context, name string, requirements []string,
 		return err
 	}
 	if err = c.use(key, whole); err != nil {
-		err = c.join(ctx, key, progress, func(ctx context.Context, emit func(string)) error {
-			return c.buildOverlay(ctx, rt, key, recipe, wanted, emit)
-		})
+		err = c.makeOverlay(ctx, rt, key, recipe, wanted, progress)
 		if err == nil {
 			err = c.use(key, whole)
 		}
@@ -81,10 +81,41 @@ func (c *Cache) Overlay(ctx context.Context, name string, requirements []string,
 		}
 		return remora.Runtime{}, err
 	}
+	for _, n := range m.Notices {
+		progress(n)
+	}
 	if len(m.Packages) == 0 {
 		return rt, nil
 	}
 	return c.over(rt, key), nil
+}
+
+// makeOverlay lets the overlay key be built, by this call or by another one of
+// this process or others. The runtime below it is in use meanwhile.
+func (c *Cache) makeOverlay(ctx context.Context, rt remora.Runtime, key string, r *recipe, wanted []specification, progress func(string)) error {
+	base := filepath.Base(rt.Dir)
+	if f, err := c.mark(base); err == nil {
+		defer f.Close()
+	}
+	// Only those share a build whose files are the same ones, and not just equal:
+	// the folder that a file is in may go with the run that it was for. Of the
+	// others the lock lets one build, and the next finds the overlay there.
+	shared := key
+	for _, w := range wanted {
+		if w.path != "" {
+			shared += "\x00" + w.path
+		}
+	}
+	err := c.join(ctx, shared, progress, func(ctx context.Context, emit func(string)) error {
+		return c.buildOverlay(ctx, rt, key, r, wanted, emit)
+	})
+	if err != nil {
+		return err
+	}
+	return c.use(base, func() error {
+		_, err := readManifest(rt.Dir)
+		return err
+	})
 }
 
 // over is a runtime with an overlay's packages before its own.
@@ -103,6 +134,7 @@ type overlay struct {
 	Runtime      string    `json:"runtime"` // the name that it was first asked for by
 	Base         string    `json:"base"`    // key of the runtime's environment
 	Requirements []string  `json:"requirements"`
+	Notices      []string  `json:"notices,omitempty"` // for the log of everyone who uses it
 	Builder      string    `json:"builder"`
 	UV           string    `json:"uv"`
 	BuiltAt      time.Time `json:"builtAt"`

@@ -3,10 +3,8 @@ package runtimes
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -61,13 +59,15 @@ func (c *Cache) buildOverlay(ctx context.Context, rt remora.Runtime, key string,
 		{"make a directory", b.mkdirs},
 		{"read pip's settings", b.configure},
 		{"resolve the packages", b.resolve},
-		{"install the packages", b.install},
+		{"install the packages", func(ctx context.Context) error { return b.install(ctx, b.missing) }},
+		{"choose a numpy that they were built for", b.suitNumpy},
 		{"check the packages", b.check},
 		{"write the manifest", func(context.Context) error {
 			if err := os.RemoveAll(b.tmp); err != nil {
 				return err
 			}
 			m.Seconds = say.elapsed().Seconds()
+			m.Notices = append(b.replaced(), b.notices...)
 			return m.write(b.dir)
 		}},
 		{"move it to its place", func(context.Context) error { return l.publish(b.dir, dir) }},
@@ -84,13 +84,17 @@ func (c *Cache) buildOverlay(ctx context.Context, rt remora.Runtime, key string,
 	return nil
 }
 
-// installed lists an environment's packages, as "name-1.0", by its records:
+// installed returns the versions of an environment's packages, by its records:
 // manifests of earlier releases also name packages that others carry inside.
-func installed(m manifest) []string {
-	var out []string
+func installed(m manifest) map[string]string {
+	out := map[string]string{}
 	for _, r := range m.Records {
-		if ok, _ := filepath.Match("lib/*/site-packages/*.dist-info/RECORD", r); ok {
-			out = append(out, strings.TrimSuffix(filepath.Base(filepath.Dir(r)), ".dist-info"))
+		if ok, _ := filepath.Match("lib/*/site-packages/*.dist-info/RECORD", r); !ok {
+			continue
+		}
+		name, version, ok := strings.Cut(strings.TrimSuffix(filepath.Base(filepath.Dir(r)), ".dist-info"), "-")
+		if ok {
+			out[normalize(name)] = version
 		}
 	}
 	return out
@@ -100,9 +104,11 @@ func installed(m manifest) []string {
 type overlayAssembly struct {
 	*assembly
 	runtime      remora.Runtime
-	has          []string // the runtime's packages, "name-1.0"
+	has          map[string]string // versions of the runtime's packages
 	requirements []specification
+	numpy1       bool     // numpy has to be one below 2, see suitNumpy
 	missing      []string // what resolve found to be missing, as requirements
+	notices      []string // of the manifest
 }
 
 func (b *overlayAssembly) mkdirs(context.Context) error {
@@ -121,86 +127,15 @@ func (b *overlayAssembly) configure(ctx context.Context) error {
 	return nil
 }
 
-// constraints hold every package of the runtime at its version, but for those
-// that are asked for by name. What the runtime is named for is held always.
-func (b *overlayAssembly) constraints() string {
-	asked := map[string]bool{}
-	for _, r := range b.requirements {
-		asked[r.name] = true
-	}
-	var out strings.Builder
-	for _, p := range b.has {
-		i := strings.LastIndexByte(p, '-')
-		if i < 0 {
-			continue
-		}
-		name := normalize(p[:i])
-		if _, named := b.recipe.versions[name]; named || !asked[name] {
-			fmt.Fprintf(&out, "%s==%s\n", name, p[i+1:])
-		}
-	}
-	return out.String()
-}
-
-// change is how uv prints what an installation would do: " + name==1.0", or
-// " + name @ file:///…" of what is not on the index.
-var change = regexp.MustCompile(`^ ([+~]) ([A-Za-z0-9._-]+)(==[^\s()]+| @ \S+)$`)
-
-// resolve asks uv what would change in the runtime, without changing it. The
-// packages that are there are what uv prefers, and it reads what they need
-// from them: where nothing is missing no index is asked.
-func (b *overlayAssembly) resolve(ctx context.Context) error {
-	requirements, constraints := filepath.Join(b.tmp, "requirements.txt"), filepath.Join(b.tmp, "constraints.txt")
-	var lines strings.Builder
-	for _, r := range b.requirements {
-		lines.WriteString(r.line + "\n")
-	}
-	err := errors.Join(os.WriteFile(requirements, []byte(lines.String()), 0o644),
-		os.WriteFile(constraints, []byte(b.constraints()), 0o644))
-	if err != nil {
-		return err
-	}
-	stop := b.say.during(func() string { return "resolving packages" })
-	defer stop()
-	log := b.debug("uv")
-	var replaced, unread string
-	args := append([]string{"pip", "install", "--dry-run", "--python", b.runtime.Python, "--constraints", constraints}, b.settings.args...)
-	err = b.runUV(ctx, func(line string) {
-		log(line)
-		m := change.FindStringSubmatch(line)
-		if m == nil {
-			if strings.HasPrefix(line, " + ") || strings.HasPrefix(line, " ~ ") {
-				unread = line
-			}
-			return
-		}
-		name := normalize(m[2])
-		if _, named := b.recipe.versions[name]; named {
-			replaced = name
-		}
-		b.missing = append(b.missing, name+m[3])
-	}, append(args, "-r", requirements)...)
-	if err != nil {
-		return err
-	}
-	if unread != "" {
-		return fmt.Errorf("read what uv %s says: %q", uvVersion, unread)
-	}
-	if replaced != "" {
-		return replaces(b.runtime.Name, replaced, b.recipe.versions[replaced], "another one", nil)
-	}
-	return nil
-}
-
 // install installs what is missing, and nothing that it needs: that is missing
 // too, or there.
-func (b *overlayAssembly) install(ctx context.Context) error {
-	if len(b.missing) == 0 {
+func (b *overlayAssembly) install(ctx context.Context, missing []string) error {
+	if len(missing) == 0 {
 		b.say.line("the runtime has all of it")
 		return nil
 	}
 	requirements := filepath.Join(b.tmp, "missing.txt")
-	if err := os.WriteFile(requirements, []byte(strings.Join(b.missing, "\n")+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(requirements, []byte(strings.Join(missing, "\n")+"\n"), 0o644); err != nil {
 		return err
 	}
 	out := uvOutput{phase: "downloading packages"}
@@ -235,16 +170,4 @@ func (b *overlayAssembly) check(context.Context) error {
 		}
 	}
 	return nil
-}
-
-// replaces refuses a request for another version of what a runtime is named for.
-func replaces(runtime, name, version, by string, cause error) error {
-	text := fmt.Sprintf("%s is part of the runtime %s (%s) and cannot be replaced", name, runtime, version)
-	if by != "" {
-		text += fmt.Sprintf(" by %q", by)
-	}
-	if cause != nil {
-		return remora.Invalidf("runtimes: overlay", runtime, "%s: %w", text, cause)
-	}
-	return remora.Invalidf("runtimes: overlay", runtime, "%s", text)
 }

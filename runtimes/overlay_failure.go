@@ -73,7 +73,7 @@ func (r *recipe) contradicted(reqs []specification, err error) (name, by string,
 		own := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `==` + regexp.QuoteMeta(version) + `([^\w.]|$)`)
 		other := regexp.MustCompile(`(?:^|[^\w.-])` + regexp.QuoteMeta(name) + `(?:\[[^\]]*\])?[=<>!~]`)
 		// What it needs itself, and what follows from that, is not about replacing it.
-		subject := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `(?:\[[^\]]*\])?[=<>!~]\S*\s+(?:depends on|cannot be used|(?:is|are) available)`)
+		subject := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `(?:\[[^\]]*\])?[=<>!~]\S*\s+(?:depends on|cannot be used|(?:is|are) (?:available|incompatible))`)
 		text := own.ReplaceAllString(subject.ReplaceAllString(err.Error(), ""), "$1")
 		if !other.MatchString(text) {
 			continue

@@ -33,6 +33,34 @@ func TestRay260Overlay(t *testing.T) {
 	}
 }
 
+// Versions that Glue's runtime had: what they need gives way with them, and Ray
+// goes on working.
+func TestGluesOwnPins(t *testing.T) {
+	c, err := Open(sharedCache(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	rt, err := c.Overlay(t.Context(), "Ray2.4", []string{"boto3==1.26.133", "pandas==1.5.3"}, func(line string) {
+		t.Log(line)
+		said = append(said, line)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const show = `import boto3, botocore, numpy, pandas, ray, ray.data; print(boto3.__version__, botocore.__version__[:4], numpy.__version__[0],
+pandas.__version__, ray.__version__, pandas.DataFrame({"a": [1, 2]}).a.sum())`
+	if got := python3(t, rt, show); got != "1.26.133 1.29 1 1.5.3 2.60.0 3\n" {
+		t.Errorf("a script sees %q", got)
+	}
+	log := strings.Join(said, "\n")
+	for _, want := range []string{"boto3 1.26.133 for 1.43.", "pandas 1.5.3 for 2.3.3", "pandas was built for numpy 1, which is why numpy is replaced"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("%q is not in the log", want)
+		}
+	}
+}
+
 // What every run with packages pays, by a process that has just started.
 func BenchmarkOverlayReuse(b *testing.B) {
 	dir := sharedCache(b)

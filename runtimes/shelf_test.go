@@ -126,12 +126,13 @@ func (x *shelf) url() string { return x.URL + "/simple" }
 
 // lock is of the runtime that newOverlayCache makes.
 func (x *shelf) lock() string {
-	lock := ""
-	for _, p := range []string{"tiny-1.0", "lib-2.0"} {
-		name, version, _ := strings.Cut(p, "-")
-		lock += fmt.Sprintf("%s==%s --hash=sha256:%x\n", name, version, sha256.Sum256(x.wheels[p+"-py3-none-any.whl"]))
-	}
-	return lock
+	return x.pin("tiny-1.0") + x.pin("lib-2.0")
+}
+
+// pin is a line of a lock.
+func (x *shelf) pin(p string) string {
+	name, version, _ := strings.Cut(p, "-")
+	return fmt.Sprintf("%s==%s --hash=sha256:%x\n", name, version, sha256.Sum256(x.wheels[p+"-py3-none-any.whl"]))
 }
 
 // newOverlayCache opens a cache whose runtime Tiny1 has tiny 1.0, which it is

@@ -22,6 +22,7 @@ type specification struct {
 	line  string // for uv, normalized
 	path  string // of a local file; "" if there is none
 	sum   string // of that file's content
+	extra string // of a local file, normalized: "[a,b]"; "" if there are none
 }
 
 // String is for people: of a file its name, since where it was is gone soon.
@@ -33,12 +34,13 @@ func (r specification) String() string {
 }
 
 // identity is what two requirements that install the same have in common. The
-// directory of a file does not matter, and its name does: it is a wheel's tags.
+// directory of a file does not matter; its name does, which is a wheel's tags,
+// and so do its extras.
 func (r specification) identity() string {
 	if r.path == "" {
 		return r.line
 	}
-	return filepath.Base(r.path) + " " + r.sum
+	return filepath.Base(r.path) + r.extra + " " + r.sum
 }
 
 // The grammar is that of PEP 508, less what leads elsewhere than to an index:
@@ -134,11 +136,11 @@ func (r specification) file(name, extra, path string, refuse func(string, ...any
 	case i > 0:
 		name = stem[:i]
 	}
-	r.name, r.path, r.sum = normalize(name), path, sum
+	r.name, r.path, r.sum, r.extra = normalize(name), path, sum, extras(extra)
 	// Escaped: it may hold what means something in a file of requirements.
 	r.line = (&url.URL{Scheme: "file", Path: path}).String()
 	if r.name != "" && (archives[end] == ".whl" || extra != "") {
-		r.line = r.name + extras(extra) + " @ " + r.line
+		r.line = r.name + r.extra + " @ " + r.line
 	}
 	return r, nil
 }

@@ -1,8 +1,10 @@
 package runtimes
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +54,29 @@ func TestSpecifications(t *testing.T) {
 		if r, err := parseSpecification(given); remora.KindOf(err) != remora.Invalid {
 			t.Errorf("%q is %q, %v", given, r.line, err)
 		}
+	}
+}
+
+// What is asked for of a file is a part of what is asked for.
+func TestExtrasOfFiles(t *testing.T) {
+	whl := filepath.Join(t.TempDir(), "boxed-1.0-py3-none-any.whl")
+	if err := os.WriteFile(whl, []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sums := map[string]string{}
+	for _, given := range []string{whl, "boxed @ " + whl, "boxed[] @ file://" + whl, "boxed[more] @ " + whl, "Boxed[ More,more ]@" + whl,
+		"boxed[less,more] @ " + whl} {
+		r, sum, err := parseSpecifications([]string{given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, ok := sums[r[0].line]; ok && before != sum {
+			t.Errorf("%q has another identity than %q", given, r[0].line)
+		}
+		sums[r[0].line] = sum
+	}
+	if len(sums) != 3 || len(slices.Compact(slices.Sorted(maps.Values(sums)))) != 3 {
+		t.Errorf("identities: %v, want three", sums)
 	}
 }
 

@@ -139,8 +139,12 @@ type PruneOptions struct {
 }
 
 // Prune removes what is not needed and returns it. What is held, was used
-// within the last ten minutes, or is being built stays.
+// within the last ten minutes, or is being built stays. What builds that were
+// killed have left goes in any case.
 func (c *Cache) Prune(ctx context.Context, opts PruneOptions) ([]Entry, error) {
+	if err := sweep(c.dir, nil); err != nil {
+		return nil, remora.Unavailablef("runtimes: prune", c.dir, "%w", err)
+	}
 	entries, err := c.List(ctx)
 	if err != nil {
 		return nil, err
