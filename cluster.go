@@ -28,7 +28,8 @@ type Provider interface {
 	// processes are gone but it is on record how a driver ended, the cluster
 	// answers from that record until it is stopped. Otherwise NotFound, and every
 	// remainder (processes that escaped, shared memory, files) has been removed
-	// when Adopt returns.
+	// when Adopt returns. A cluster that has an owner cannot be adopted: it ends
+	// when the owner has ended, which is waited for.
 	Adopt(ctx context.Context, h Handle) (Cluster, error)
 	// Remove ends and removes whatever is left of a cluster, also of one that
 	// cannot be adopted because what looks after it does not answer. Idempotent.

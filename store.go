@@ -6,6 +6,9 @@ import "context"
 // returns nil, the change survives kill -9 and a power cut. Each call is one
 // transaction; calls may be made from any goroutine.
 //
+// A page of a listing ends before its limit where what is stored of its entries
+// would be more than 8 MiB; it has one entry at least, if there are any left.
+//
 // The functions that callers pass in (admit, change) run inside the transaction:
 // they must be quick and must not call the store.
 //

@@ -38,17 +38,18 @@ func (h *host) handler() http.Handler {
 	mux.HandleFunc("PUT /v1/statements/{id}", answer(h.putStatement))
 	mux.HandleFunc("GET /v1/statements/{id}", answer(h.getStatement))
 	mux.HandleFunc("POST /v1/statements/{id}/cancel", answer(h.cancelStatement))
-	mux.HandleFunc("/", answer(func(r *http.Request) (any, func(), error) {
-		return nil, nil, refusef(http.StatusNotFound, "there is no %s %s", r.Method, r.URL.Path)
+	mux.HandleFunc("PUT /v1/heard/statements/{id}", answer(h.heardStatement))
+	mux.HandleFunc("PUT /v1/heard/interpreter", answer(h.heardInterpreter))
+	mux.HandleFunc("/", answer(func(r *http.Request) (any, error) {
+		return nil, refusef(http.StatusNotFound, "there is no %s %s", r.Method, r.URL.Path)
 	}))
 	return mux
 }
 
-// answer sends what f returns, nil as no content, and calls told once it has
-// been sent.
-func answer(f func(*http.Request) (out any, told func(), err error)) http.HandlerFunc {
+// answer sends what f returns, nil as no content.
+func answer(f func(*http.Request) (out any, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		out, told, err := f(r)
+		out, err := f(r)
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeWithin)) // the connection keeps it
 		status := http.StatusOK
 		var refused *refusal
@@ -63,85 +64,87 @@ func answer(f func(*http.Request) (out any, told func(), err error)) http.Handle
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		if send(w, status, out) == nil && told != nil {
-			told()
-		}
+		send(w, status, out)
 	}
 }
 
-// send returns nil if the whole answer is on its way.
-func send(w http.ResponseWriter, status int, out any) error {
+// send writes an answer; that nobody reads it is no failure of ours.
+func send(w http.ResponseWriter, status int, out any) {
 	var body bytes.Buffer
 	to := json.NewEncoder(&body)
 	to.SetEscapeHTML(false)
-	if err := to.Encode(out); err != nil {
-		return err
+	if to.Encode(out) != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
 	}
 	body.Truncate(body.Len() - 1) // a client closes the connection when it has the object's last byte
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
-	if _, err := w.Write(body.Bytes()); err != nil {
-		return err
-	}
-	return http.NewResponseController(w).Flush()
+	w.Write(body.Bytes())
 }
 
-func (h *host) putStatement(r *http.Request) (any, func(), error) {
+func (h *host) putStatement(r *http.Request) (any, error) {
 	id, err := statementID(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	code, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxCode))
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
-		return nil, nil, refusef(http.StatusRequestEntityTooLarge, "the code of statement %d has more than %d bytes", id, MaxCode)
+		return nil, refusef(http.StatusRequestEntityTooLarge, "the code of statement %d has more than %d bytes", id, MaxCode)
 	} else if err != nil {
-		return nil, nil, refusef(http.StatusBadRequest, "the code of statement %d did not arrive whole: %v", id, err)
+		return nil, refusef(http.StatusBadRequest, "the code of statement %d did not arrive whole: %v", id, err)
 	}
-	return nil, nil, h.submit(id, string(code))
+	return nil, h.submit(id, string(code))
 }
 
-func (h *host) cancelStatement(r *http.Request) (any, func(), error) {
+func (h *host) cancelStatement(r *http.Request) (any, error) {
 	id, err := statementID(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return nil, nil, h.cancel(id)
+	return nil, h.cancel(id)
 }
 
-func (h *host) getStatement(r *http.Request) (any, func(), error) {
+func (h *host) getStatement(r *http.Request) (any, error) {
 	id, err := statementID(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	after := int64(0)
 	if text := r.FormValue("after"); text != "" {
 		if after, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return nil, nil, refusef(http.StatusBadRequest, "after=%.40s is not a version", text)
+			return nil, refusef(http.StatusBadRequest, "after=%.40s is not a version", text)
 		}
 	}
 	wait, err := waitOf(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	shot, err := h.watch(r.Context(), id, after, wait)
-	if err != nil || !shot.State.Ended() {
-		return shot, nil, err
-	}
-	return shot, func() { h.told(id) }, nil
+	return h.watch(r.Context(), id, after, wait)
 }
 
-func (h *host) getInterpreter(r *http.Request) (any, func(), error) {
+func (h *host) getInterpreter(r *http.Request) (any, error) {
 	wait, err := waitOf(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	i := h.watchInterpreter(r.Context(), wait)
-	if i.Died == "" {
-		return i, nil, nil
+	return h.watchInterpreter(r.Context(), wait), nil
+}
+
+func (h *host) heardStatement(r *http.Request) (any, error) {
+	id, err := statementID(r)
+	if err != nil {
+		return nil, err
 	}
-	return i, func() { h.told(0) }, nil
+	h.told(id)
+	return nil, nil
+}
+
+func (h *host) heardInterpreter(*http.Request) (any, error) {
+	h.told(0)
+	return nil, nil
 }
 
 func statementID(r *http.Request) (int, error) {
@@ -226,18 +229,24 @@ func (h *host) watchInterpreter(ctx context.Context, wait time.Duration) Interpr
 }
 
 // told notes that somebody knows how a statement ended, 0 for the interpreter.
-// Once its death is known, and how each statement ended before it, there is
-// nothing more to tell.
+// That an answer was sent does not do: its reader may learn of this process's
+// end first, and give up. Once the death is known, and how each statement ended
+// before it, there is nothing more to tell.
 func (h *host) told(id int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s := h.statements[id]; s != nil {
+	if s := h.statements[id]; s != nil && s.state.Ended() {
 		s.told = true
 	}
 	if !h.dead() {
 		return
 	}
 	h.deathTold = h.deathTold || id == 0 || h.statements[id] != nil && h.statements[id].state == remora.StatementErrored
+	h.leave()
+}
+
+// leave lets the host of a dead interpreter go if there is nothing more to tell.
+func (h *host) leave() {
 	if !h.deathTold {
 		return
 	}

@@ -41,7 +41,17 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Interpreter returns its state, once it is ready or has died or wait is over.
 func (c *Client) Interpreter(ctx context.Context, wait time.Duration) (Interpreter, error) {
 	var i Interpreter
-	return i, c.call(ctx, "GET", "/v1/interpreter?wait="+wait.String(), nil, &i)
+	err := c.call(ctx, "GET", "/v1/interpreter?wait="+wait.String(), nil, &i)
+	if err == nil && i.Died != "" {
+		c.heard(ctx, "interpreter")
+	}
+	return i, err
+}
+
+// heard lets the host of a dead interpreter go. That it cannot be told is no
+// matter: it goes a little later.
+func (c *Client) heard(ctx context.Context, what string) {
+	_ = c.call(ctx, "PUT", "/v1/heard/"+what, nil, nil)
 }
 
 // Submit queues a statement. The same ID again changes nothing.
@@ -57,7 +67,11 @@ func (c *Client) Submit(ctx context.Context, id int, code string) error {
 func (c *Client) Statement(ctx context.Context, id int, after int64, wait time.Duration) (Snapshot, error) {
 	var s Snapshot
 	path := fmt.Sprintf("%s?after=%d&wait=%s", statementPath(id), after, wait)
-	return s, c.call(ctx, "GET", path, nil, &s)
+	err := c.call(ctx, "GET", path, nil, &s)
+	if err == nil && s.State.Ended() {
+		c.heard(ctx, "statements/"+strconv.Itoa(id))
+	}
+	return s, err
 }
 
 // Cancel ends a statement: one that waits at once, one that runs by an

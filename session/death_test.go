@@ -1,10 +1,14 @@
 package session
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,7 +26,9 @@ func TestDeathIsExplained(t *testing.T) {
 		"signal":       {"import ctypes\nctypes.string_at(0)", []string{"SIGSEGV", "segmentation fault", "Fatal Python error: Segmentation fault", "<cell 2>"}},
 		"abort":        {"import os\nos.abort()", []string{"SIGABRT", "Fatal Python error: Aborted"}},
 		"memory":       {"import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", []string{"SIGKILL", "memory"}},
-		"many threads": {"import ctypes, threading, time\nfor i in range(90): threading.Thread(target=lambda: time.sleep(99)).start()\nctypes.string_at(0)", []string{"Fatal Python error: Segmentation fault\n\n"}},
+		"many threads": {"import ctypes, threading, time\nfor i in range(90): threading.Thread(target=lambda: time.sleep(99)).start()\nctypes.string_at(0)", []string{"Fatal Python error: Segmentation fault\n\n", "<cell 2>"}},
+		"many lines":   {"import os\nfor i in range(40): os.write(2, b'line %d\\n' % i)\nos.kill(os.getpid(), 9)", []string{"SIGKILL", "line 12\n", "line 39"}},
+		"a long line":  {"import os\nos.write(2, b'x' * 20000)\nos._exit(3)", []string{"exited with status 3", "xxx"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -45,37 +51,8 @@ func TestDeathIsExplained(t *testing.T) {
 			if len(s.Output.Error) > maxLastBytes+500 {
 				t.Errorf("the last words have %d bytes", len(s.Output.Error))
 			}
+			wantToldByEnd(b)
 		})
-	}
-}
-
-func TestCauseOfDeath(t *testing.T) {
-	t.Parallel()
-	killed := syscall.WaitStatus(unix.SIGKILL)
-	for _, c := range []struct {
-		status syscall.WaitStatus
-		fault  string
-		memory bool
-		says   string
-	}{
-		{0x0300, "", false, "exited with status 3"},
-		{0x0300, "it is bad", true, "exited with status 3"},
-		{killed, "it is bad", true, "killed because it is bad"},
-		{killed, "", false, "the usual reason"},
-		{killed, "", true, "the kernel has killed for want of memory"},
-		{syscall.WaitStatus(unix.SIGTERM), "", true, "ended by SIGTERM (terminated)"},
-	} {
-		if got := causeOfDeath(c.status, c.fault, c.memory); !strings.Contains(got, c.says) {
-			t.Errorf("%+v: %s", c, got)
-		}
-	}
-	if data, err := os.ReadFile("/proc/vmstat"); err == nil && strings.Contains(string(data), "oom_kill") {
-		var want int64
-		_, after, _ := strings.Cut(string(data), "\noom_kill ")
-		fmt.Sscan(after, &want)
-		if got := memoryKills(); got < want {
-			t.Errorf("the kernel has killed %d, not %d", want, got)
-		}
 	}
 }
 
@@ -96,16 +73,9 @@ os._exit(0)
 	if s.State != remora.StatementAvailable || !strings.Contains(s.Output.Text, "\n1999\n") || strings.Count(s.Output.Text, "raw ") != 4000 {
 		t.Errorf("it is %s with %d bytes", s.State, len(s.Output.Text))
 	}
-	if i := b.interpreter(); !strings.Contains(i.Died, "exited with status 0") {
-		// It may be asked while it is still ready.
-		b.check(eventually(func() error {
-			if i, err := b.c.Interpreter(b.ctx(), 0); err != nil || i.Died == "" {
-				return fmt.Errorf("it has not died: %+v, %v", i, err)
-			}
-			return nil
-		}))
+	if err := b.over(); err == nil || !strings.Contains(err.Error(), "exited with status 0") {
+		t.Errorf("the host ends with %v", err)
 	}
-	b.over()
 }
 
 // An interpreter that misbehaves is killed, and all that waits for it ends.
@@ -117,11 +87,11 @@ func TestMisbehaviour(t *testing.T) {
 		says string
 	}{
 		"garbage":           {standIn("events.write('garbage\\n'); events.flush()" + idle), `killed because it sent what is not an event: invalid character 'g' looking for beginning of value: "garbage"`},
-		"binary garbage":    {standIn("ready(); os.write(4, os.urandom(1000) + b'\\n')" + idle), "not an event"},
-		"ready twice":       {standIn("ready(); ready()" + idle), "ready twice"},
-		"done unasked":      {standIn("ready(); done(99)" + idle), "statement 99 is not running"},
+		"binary garbage":    {standIn("ready(); request(); os.write(4, os.urandom(1000) + b'\\n')" + idle), "not an event"},
+		"ready twice":       {standIn("ready(); request(); ready()" + idle), "ready twice"},
+		"done unasked":      {standIn("ready(); request(); done(99)" + idle), "statement 99 is not running"},
 		"done with another": {standIn("ready(); request(); done(7)" + idle), "statement 7 is not running"},
-		"an endless line":   {standIn("ready()\nwhile True: os.write(4, b'x' * 1000000)"), "a line of more than"},
+		"an endless line":   {standIn("ready(); request()\nwhile True: os.write(4, b'x' * 1000000)"), "a line of more than"},
 		"events closed":     {standIn("ready(); request(); events.close()" + idle), "closed its pipe of events"},
 		"requests closed":   {standIn("requests.close(); ready()" + idle), "does not take requests"},
 		"never ready":       {standIn("time.sleep(1000)"), "was not ready within 3s"},
@@ -170,22 +140,52 @@ os._exit(5)
 	if err := b.over(); err == nil || !strings.Contains(err.Error(), "status 5") {
 		t.Errorf("the host ends with %v", err)
 	}
+	ours := func() (pids []int) {
+		for _, p := range processes(marker) {
+			if line, _ := os.ReadFile("/proc/" + p + "/cmdline"); strings.Contains(string(line), "os._exit(5)") {
+				n, _ := strconv.Atoi(p)
+				pids = append(pids, n)
+			}
+		}
+		return pids
+	}
+	b.check(eventually(func() error { // who was killed has ended a moment later
+		for _, n := range ours() {
+			if group, _ := unix.Getpgid(n); group == pid {
+				return fmt.Errorf("process %d of the interpreter's group is left", n)
+			}
+		}
+		return nil
+	}))
 	left := 0
-	for _, p := range processes(marker) {
-		stat, _ := os.ReadFile("/proc/" + p + "/cmdline")
-		if !strings.Contains(string(stat), "os._exit(5)") {
-			continue
-		}
+	for _, n := range ours() {
 		left++
-		var n int
-		fmt.Sscan(p, &n)
-		if group, _ := unix.Getpgid(n); group == pid {
-			t.Errorf("process %d of the interpreter's group is left", n)
-		}
 		unix.Kill(n, unix.SIGKILL)
 	}
 	if left == 0 {
 		t.Error("there is no child that holds the pipes")
+	}
+}
+
+// An interpreter that dies between statements takes none along that somebody
+// asks for: the host's end tells, and at once.
+func TestDeathBetweenStatements(t *testing.T) {
+	t.Parallel()
+	longer := func(o *Options) { o.Linger = 10 * deadline }
+	b := serve(t, real(), longer)
+	b.run(1, "import os; os.write(2, b'no end of line')")
+	b.check(unix.Kill(b.interpreter().PID, unix.SIGKILL))
+	if err := b.over(); err == nil || !strings.Contains(err.Error(), "SIGKILL") || !strings.HasSuffix(err.Error(), "\nno end of line") {
+		t.Errorf("the host ends with %v", err)
+	}
+	wantToldByEnd(b)
+
+	g := newGate(t)
+	b = serve(t, standIn("ready(); "+g.wait()+"; done(99)\ntime.sleep(1000)"), longer)
+	b.interpreter()
+	g.open(t)
+	if err := b.over(); err == nil || !strings.Contains(err.Error(), "statement 99 is not running") {
+		t.Errorf("the host ends with %v", err)
 	}
 }
 
@@ -196,6 +196,30 @@ func TestDeathUnasked(t *testing.T) {
 	if err := b.over(); err == nil || !strings.Contains(err.Error(), "status 6") {
 		t.Errorf("the host ends with %v", err)
 	}
+}
+
+// An answer that was sent may not have been read: the next one who asks is told.
+func TestHostStaysUntilItIsHeard(t *testing.T) {
+	t.Parallel()
+	b := serve(t, standIn("ready(); request(); os._exit(3)"), func(o *Options) { o.Linger = 10 * deadline })
+	b.submit(1, "")
+	plain := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", b.socket)
+	}}}
+	for _, path := range []string{"statements/1?after=9&wait=1m", "interpreter?wait=1m"} {
+		answer, err := plain.Get("http://interpreter/v1/" + path)
+		b.check(err)
+		text, err := io.ReadAll(answer.Body)
+		b.check(err)
+		answer.Body.Close()
+		if !strings.Contains(string(text), "exited with status 3") {
+			t.Errorf("%s: %s", path, text)
+		}
+	}
+	if s := b.ended(1); s.State != remora.StatementErrored {
+		t.Errorf("the statement is %+v", s)
+	}
+	b.over()
 }
 
 // How a statement ended before the interpreter died must be known as well.

@@ -133,7 +133,8 @@ func serve(t testing.TB, argv []string, set ...func(*Options)) *bed {
 		t.Fatal(err)
 	}
 	b := &bed{t: t, socket: filepath.Join(dir, "s"), out: &buffer{}, err: &buffer{}, done: make(chan struct{})}
-	o := Options{Argv: argv, Socket: b.socket, Stdout: b.out, Stderr: b.err, Linger: 20 * time.Millisecond}
+	o := Options{Argv: argv, Socket: b.socket, Stdout: b.out, Stderr: b.err, Linger: 20 * time.Millisecond,
+		CancelGrace: deadline / 2, StopGrace: deadline / 2}
 	for _, f := range set {
 		f(&o)
 	}

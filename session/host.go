@@ -2,7 +2,6 @@ package session
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"syscall"
@@ -20,13 +19,15 @@ type host struct {
 	over  chan struct{} // closed when there is no interpreter any more
 	heard chan struct{} // closed when its death is known, and how the statements before it ended
 
-	log sync.Mutex // held while the interpreter's output is copied
+	log     sync.Mutex // held while the interpreter's output is copied
+	midLine bool       // what was copied to stderr ends within a line
 
 	mu          sync.Mutex
 	process     *process // nil if it could not be started
 	interpreter Interpreter
 	changed     chan struct{} // closed when interpreter changes
 	words       lastWords
+	brief       string // why the interpreter died, for who is not told by an answer
 	stopping    bool
 	deathTold   bool
 
@@ -218,54 +219,31 @@ func (h *host) event(e event) error {
 	return nil
 }
 
-// printed is what comes out of the interpreter's own descriptors.
-func (h *host) printed(stream, text string) {
-	h.copy(stream, text)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if stream == stderr {
-		h.words.write(text)
-	}
-	h.say(event{Event: "stream", Name: stream, Text: text})
-}
-
-// say adds to the output of the statement that runs.
-func (h *host) say(e event) {
-	if s := h.current; s != nil && !s.state.Ended() {
-		s.record.apply(e)
-		s.touch(h.after)
-	}
-}
-
-// copy copies output to the host's own, which is the session's log.
-func (h *host) copy(stream, text string) {
-	h.log.Lock()
-	defer h.log.Unlock()
-	to := h.o.Stdout
-	if stream == stderr {
-		to = h.o.Stderr
-	}
-	io.WriteString(to, text)
-}
-
 // died is told why the interpreter has ended.
 func (h *host) died(why string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.brief = why
 	if h.stopping {
 		why = "the session was stopped"
 	} else {
-		why = h.words.after(why)
+		why, h.brief = h.words.after(why), h.words.briefly(why)
 	}
+	idle := h.interpreter.Ready && len(h.waiting) == 0
 	h.interpreter.Ready, h.interpreter.Died = false, why
 	h.renew()
 	if s := h.current; s != nil && !s.state.Ended() {
 		h.lose(s)
+		idle = false
 	}
 	for _, s := range h.waiting {
 		h.lose(s)
 	}
 	h.current, h.waiting = nil, nil
+	if idle { // nobody waits for an answer with the death in it, so the host's end is to tell
+		h.deathTold = true
+		h.leave()
+	}
 	close(h.over)
 }
 

@@ -18,6 +18,15 @@ const (
 	maxLastBytes = 8 << 10
 	maxDump      = 64 << 10 // of faulthandler's, with many threads
 	fatal        = "Fatal Python error: "
+	crashed      = "\nCurrent thread " // begins the stack of the thread that did it; others may stand before
+)
+
+// What Serve's error has at most, its sentence included. The control plane may
+// know nothing but the end of what the program printed, 30 lines in 8 KiB, and
+// the sentence must be in there.
+const (
+	maxBriefLines = 29
+	maxBriefBytes = 7 << 10
 )
 
 // obituary says in a sentence why the interpreter has ended.
@@ -70,15 +79,39 @@ func (w *lastWords) write(s string) {
 // after returns a sentence with the last lines behind it, or with all that
 // faulthandler has written.
 func (w *lastWords) after(sentence string) string {
-	text := strings.TrimRight(strings.ToValidUTF8(string(w.tail), "\uFFFD"), "\r\n")
+	text, _ := w.text()
 	if text == "" {
 		return sentence
 	}
-	if n := strings.LastIndex(text, fatal); n >= 0 {
-		text = text[n:]
-	} else {
-		all := strings.Split(text, "\n")
-		text = strings.Join(all[max(len(all)-maxLastLines, 0):], "\n")
-	}
 	return sentence + "\n" + shorten(text, maxLastBytes)
+}
+
+// briefly is after within the bounds of a brief: of faulthandler's dump the
+// error and the thread that made it.
+func (w *lastWords) briefly(sentence string) string {
+	text, dump := w.text()
+	if text == "" {
+		return sentence
+	}
+	room := max(maxBriefBytes-len(sentence), 0)
+	lines := strings.Split(text, "\n")
+	if !dump {
+		text = strings.Join(lines[max(len(lines)-maxBriefLines+1, 0):], "\n")
+		return sentence + "\n" + strings.ToValidUTF8(text[max(len(text)-room, 0):], "")
+	}
+	if n := strings.Index(text, crashed); n >= 0 {
+		lines = append([]string{lines[0]}, strings.Split(text[n:], "\n")...)
+	}
+	text = strings.Join(lines[:min(len(lines), maxBriefLines-1)], "\n")
+	return sentence + "\n" + strings.ToValidUTF8(text[:min(len(text), room)], "")
+}
+
+// text is the last lines, or faulthandler's dump.
+func (w *lastWords) text() (text string, dump bool) {
+	text = strings.TrimRight(strings.ToValidUTF8(string(w.tail), "\uFFFD"), "\r\n")
+	if n := strings.LastIndex(text, fatal); n >= 0 {
+		return text[n:], true
+	}
+	lines := strings.Split(text, "\n")
+	return strings.Join(lines[max(len(lines)-maxLastLines, 0):], "\n"), false
 }

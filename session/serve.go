@@ -26,7 +26,7 @@ type Options struct {
 	ReadyWithin time.Duration // for the interpreter to get ready; 60 s
 	CancelGrace time.Duration // from an interrupt to giving up; 5 s
 	StopGrace   time.Duration // from the end of Serve's context to SIGKILL, half of it to SIGTERM; 8 s
-	Linger      time.Duration // how long the host of a dead interpreter waits to be asked; 5 s
+	Linger      time.Duration // how long the host of a dead interpreter waits to be asked, if there is more to tell than the death; 5 s
 
 	TextLimit    int   // bytes of text of one statement; 4 MiB
 	PictureLimit int   // bytes of a picture in base64; 16 MiB
@@ -54,9 +54,11 @@ func (o Options) withDefaults() Options {
 const closing = 2 * time.Second
 
 // Serve runs an interpreter and answers on the socket until ctx ends, for which
-// it returns nil, or the interpreter does, for which it returns an error with
-// its last words. Nothing of it is left then but processes that have left the
-// interpreter's process group, and those are the cluster's to end.
+// it returns nil, or the interpreter does, for which it returns an error: in a
+// sentence why, and some of its last words in lines below, 29 lines and 7 KiB
+// in all. Nothing of it is left then but processes that have left the
+// interpreter's process group, and those are the cluster's to end; what is
+// printed to stderr next begins a line.
 func Serve(ctx context.Context, o Options) error {
 	const op = "session: serve"
 	if len(o.Argv) == 0 || o.Socket == "" {
@@ -89,7 +91,8 @@ func Serve(ctx context.Context, o Options) error {
 		case <-linger.C:
 		case <-ctx.Done():
 		}
-		err = remora.Unavailablef(op, o.Socket, "%s", h.interpreter.Died)
+		h.endLine()
+		err = remora.Unavailablef(op, o.Socket, "%s", h.brief)
 	}
 
 	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)

@@ -29,7 +29,10 @@ const DriverID = "interpreter"
 //	PUT  /v1/statements/ID                code as the body, at most MaxCode bytes; idempotent by ID
 //	GET  /v1/statements/ID?after=V&wait=D Snapshot; waits until its version is more than V or it has ended
 //	POST /v1/statements/ID/cancel         idempotent
+//	PUT  /v1/heard/statements/ID          the client has read how it ended
+//	PUT  /v1/heard/interpreter            the client has read that it died
 //
+// The host of a dead interpreter stays until such things have been heard.
 // Errors are {"message": …} with status 404 for a statement that was never
 // submitted, 400 for what makes no sense, 409 for a statement whose
 // predecessor's ID is not smaller, 413 for too much code.
@@ -43,8 +46,9 @@ type Interpreter struct {
 	Python string `json:"python"` // version
 	PID    int    `json:"pid"`
 	// Died says why there is no interpreter any more: a sentence, and its last
-	// words in lines below. The host then ends itself after it has been asked for
-	// this and for what ended before, or a little later.
+	// words in lines below. The host then ends itself once this has been heard and
+	// how each statement ended before, or a little later. Of an interpreter that
+	// was idle it tells by its own end, so that need not have been heard.
 	Died string `json:"died"`
 }
 

@@ -12,36 +12,36 @@ import (
 )
 
 type logsCmd struct {
-	Run_   string        `arg:"" name:"run" help:"Id of the job run."`
-	Follow bool          `short:"f" help:"Go on until the run has ended."`
-	Group  string        `default:"script-log" help:"Which of the run's logs: script-log, ray-gcs-logs, ray-raylet-logs, …"`
+	ID     string        `arg:"" name:"id" help:"Id of the job run or the session."`
+	Follow bool          `short:"f" help:"Go on until it has ended."`
+	Group  string        `default:"script-log" help:"Which of its logs: script-log, ray-gcs-logs, ray-raylet-logs, …"`
 	Since  time.Duration `help:"Only the last part, for example 10m." placeholder:"DURATION"`
 }
 
-// Run prints a run's log. Its exit status is 1 if --follow saw the run end in any
-// way but well, or by being stopped. A server that is being restarted is waited
-// for: the run goes on meanwhile.
+// Run prints the log of a run or a session. Its exit status is 1 if --follow saw
+// that end in any way but well, or by being stopped. A server that is being
+// restarted is waited for: what it runs goes on meanwhile.
 func (c logsCmd) Run(s *scope) error {
 	api, err := s.client()
 	if err != nil {
 		return err
 	}
-	run, err := operator.GetRun(s.ctx, api, c.Run_)
+	log, err := operator.GetLog(s.ctx, api, c.ID)
 	if err != nil {
 		return err
 	}
-	in := map[string]any{"logGroupName": run.LogGroupName + "/" + c.Group, "logStreamName": c.Run_, "startFromHead": true}
+	in := map[string]any{"logGroupName": log.LogGroupName + "/" + c.Group, "logStreamName": log.LogStreamName, "startFromHead": true}
 	if c.Since > 0 {
 		in["startTime"] = time.Now().Add(-c.Since).UnixMilli()
 	}
 	var away time.Time // when the server was last heard, if it is not now
 	for {
-		// The state is asked for before the events: what the run wrote before it
-		// ended is then sure to be among them.
-		now, err := operator.GetRun(s.ctx, api, c.Run_)
+		// The state is asked for before the events: what was written before the end
+		// is then sure to be among them.
+		now, err := operator.GetLog(s.ctx, api, c.ID)
 		n := 0
 		if err == nil {
-			run = now
+			log = now
 			n, err = printEvents(s.ctx, api, in)
 		}
 		if err == nil {
@@ -61,9 +61,9 @@ func (c logsCmd) Run(s *scope) error {
 				return s.ctx.Err()
 			}
 		case n > 0: // there may be more
-		case run.Ended && c.Follow && run.State != "SUCCEEDED" && run.State != "STOPPED":
-			return fmt.Errorf("run %s %s: %s", c.Run_, run.State, run.ErrorMessage)
-		case run.Ended || !c.Follow:
+		case log.Ended && c.Follow && log.State != "SUCCEEDED" && log.State != "STOPPED":
+			return fmt.Errorf("%s %s %s: %s", log.Kind, c.ID, log.State, log.ErrorMessage)
+		case log.Ended || !c.Follow:
 			return nil
 		default:
 			if !c.pause(s.ctx) {

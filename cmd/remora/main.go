@@ -29,7 +29,7 @@ var cli struct {
 	Run      runCmd      `cmd:"" help:"Run a script on this machine, without a server: cluster up, script, cluster down."`
 	Status   statusCmd   `cmd:"" help:"Show what a running server is busy with, and what clusters that are kept ready cost."`
 	Env      envCmd      `cmd:"" help:"Print the environment that points AWS clients at a running server, for eval."`
-	Logs     logsCmd     `cmd:"" help:"Print the log of a job run."`
+	Logs     logsCmd     `cmd:"" help:"Print the log of a job run or a session."`
 	Keys     keysCmd     `cmd:"" help:"List, rotate and revoke access keys."`
 	Runtime  runtimeCmd  `cmd:"" help:"List and build Python environments."`
 	Notebook notebookCmd `cmd:"" help:"Open JupyterLab with a kernel that runs its cells on Ray."`

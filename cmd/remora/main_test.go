@@ -56,7 +56,7 @@ func TestUsageErrors(t *testing.T) {
 		{nil, "expected one of"},
 		{[]string{"nonsense"}, "nonsense"},
 		{[]string{"serve", "--nonsense"}, "--nonsense"},
-		{[]string{"logs"}, "<run>"},
+		{[]string{"logs"}, "<id>"},
 		{[]string{"keys", "revoke"}, "<id>"},
 		{[]string{"keys", "rotate", "--grace", "soon"}, "soon"},
 		{[]string{"--config", config, "serve", "--data-dir", dir}, "listen_on"},

@@ -28,13 +28,14 @@ import (
 	"github.com/remora-project/remora/provider/ray"
 	"github.com/remora-project/remora/provider/supervise"
 	"github.com/remora-project/remora/runtimes"
+	"github.com/remora-project/remora/session"
 	"github.com/remora-project/remora/store/sqlite"
 )
 
 // Prefixes of log groups; that of job runs is their LogGroupName.
 const (
 	jobLogs     = "/aws-glue/ray/jobs"
-	sessionLogs = "/aws-glue/ray/sessions"
+	sessionLogs = session.LogGroup
 )
 
 // wire makes every part and puts them together, from the disk outwards. What it

@@ -17,6 +17,9 @@ type Status struct {
 	PID   int          `json:"pid"`  // the supervisor's own
 	Lost  string       `json:"lost"` // why the cluster is lost; empty if it is not
 	Nodes []NodeStatus `json:"nodes"`
+
+	Ending bool `json:"ending"` // it is being stopped
+	Owned  bool `json:"owned"`  // it ends with its owner
 }
 
 // NodeStatus is a node process.
@@ -68,7 +71,7 @@ func (s *supervisor) contacted(n int) {
 
 func (s *supervisor) getStatus(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	st := Status{ID: s.spec.ID, PID: os.Getpid(), Lost: s.lost, Nodes: []NodeStatus{}}
+	st := Status{ID: s.spec.ID, PID: os.Getpid(), Lost: s.lost, Nodes: []NodeStatus{}, Ending: s.stopping, Owned: s.spec.Owner != ""}
 	for _, n := range s.nodes {
 		ns := NodeStatus{Name: n.Name, PID: n.proc.pid}
 		if n.proc.ended() {

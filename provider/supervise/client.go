@@ -39,63 +39,6 @@ func newCluster(id, dir string) *Cluster {
 	return &Cluster{id: id, dir: dir, http: &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: time.Minute}}}
 }
 
-// Attach finds a cluster again. If its supervisor is gone, everything that is
-// left of the cluster is removed but the records of drivers that ended; NotFound
-// if there are none, for then nothing can be said about the cluster any more.
-func Attach(ctx context.Context, id, dir string) (*Cluster, error) {
-	c := newCluster(id, dir)
-	answer, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	for {
-		lock, err := tryLock(dir, true)
-		if err == nil {
-			defer lock.Close()
-			if err := c.clearUp(); err != nil {
-				return nil, err
-			}
-			return c, nil
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			if err := c.removeRest(); err != nil {
-				return nil, err
-			}
-			return nil, c.notFound()
-		}
-		if !errors.Is(err, errLocked) {
-			return nil, ioError("take the cluster's lock", id, err)
-		}
-		if _, err = c.Status(answer); err == nil {
-			return c, nil
-		}
-		if pause(answer, clientPoll) != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, remora.Unavailablef("supervise: attach", id, "the cluster's supervisor does not answer: %w", err)
-		}
-	}
-}
-
-// clearUp does what a dead supervisor cannot; the lock is held.
-func (c *Cluster) clearUp() error {
-	if err := Sweep(c.id, c.dir); err != nil {
-		return remora.Internalf("supervise: attach", c.id, "kill what is left of the cluster: %w", err)
-	}
-	for _, r := range readRecords(c.dir) {
-		if r.Exit != nil {
-			return keepRecordsOnly(c.dir)
-		}
-	}
-	if err := removeClusterDir(c.dir); err != nil {
-		return err
-	}
-	return c.notFound()
-}
-
-func (c *Cluster) notFound() error {
-	return remora.NotFoundf("supervise: attach", c.id, "the cluster's processes are gone")
-}
-
 // Status asks the supervisor. Unavailable if there is none any more.
 func (c *Cluster) Status(ctx context.Context) (Status, error) {
 	var st Status

@@ -2,6 +2,7 @@ package supervise_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/remora-project/remora"
 	"github.com/remora-project/remora/provider/supervise"
 )
 
@@ -129,6 +131,80 @@ func TestLockIsMissing(t *testing.T) {
 	}
 	if _, err := os.Lstat(missing); !os.IsNotExist(err) {
 		t.Errorf("%s was made (%v)", missing, err)
+	}
+}
+
+// TestAttachToTheOwned: a cluster whose owner has ended a moment ago cannot be
+// taken over, whether its supervisor knows yet or not; one that was assigned
+// before can.
+func TestAttachToTheOwned(t *testing.T) {
+	for _, assigned := range []bool{false, true} {
+		t.Run(fmt.Sprintf("assigned %v", assigned), func(t *testing.T) {
+			b := newBed(t, shell("head", idle, true))
+			owner := lockFiles(t, "owner")[0]
+			f, err := os.OpenFile(owner, os.O_RDWR, 0)
+			if err == nil {
+				err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			target := b.spec.Logs
+			b.spec.Logs, b.spec.Owner = remora.LogTarget{}, owner
+			b.launch()
+			if assigned {
+				if err := b.c.Assign(b.ctx, target, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.Close()
+			c, err := supervise.Attach(b.ctx, b.id, b.dir())
+			if !assigned {
+				if remora.KindOf(err) != remora.NotFound {
+					t.Errorf("attach: %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.c = c
+			if e := b.wait(b.run("d", "exit 4")); e.Code != 4 {
+				t.Errorf("exit %+v", e)
+			}
+		})
+	}
+}
+
+// TestAttachWhileStopping: what is known is what is left when it has ended.
+func TestAttachWhileStopping(t *testing.T) {
+	b := newBed(t, shell("head", idle, true)).launch()
+	b.wait(b.run("d", "exit 4"))
+	st, err := b.c.Status(b.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(st.PID, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("the supervisor does not say that it is ending", func() bool {
+		st, err := b.c.Status(b.ctx)
+		return err != nil || st.Ending
+	})
+	c, err := supervise.Attach(b.ctx, b.id, b.dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Status(b.ctx); err == nil {
+		t.Error("the cluster has not ended")
+	}
+	p, err := c.Process(b.ctx, "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := b.wait(p); e.Code != 4 {
+		t.Errorf("exit %+v", e)
 	}
 }
 

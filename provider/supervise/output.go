@@ -84,25 +84,34 @@ func newSource(tail *LineTail) (*source, *os.File, error) {
 // read copies a source to the log until its end, or until its time is over.
 func (o *output) read(s *source) {
 	defer s.file.Close()
-	for more := true; more; {
-		err := s.raw.Read(func(fd uintptr) bool {
-			o.reading.Lock()
-			defer o.reading.Unlock()
-			n, err := unix.Read(int(fd), s.buf)
-			if err == unix.EAGAIN || err == unix.EINTR {
-				return err == unix.EINTR
-			}
-			if more = n > 0; more {
-				text := s.buf[:n]
-				if s == o.stderr {
-					o.catchUp()
-				}
-				o.take(s, text)
-			}
-			return true
+	for ended := false; !ended; {
+		err := s.raw.Read(func(fd uintptr) (done bool) {
+			done, ended = o.readOnce(s, fd)
+			return done
 		})
-		more = more && err == nil
+		if err != nil { // what came before the deadline is in the pipe, if this process was slow
+			s.raw.Control(func(fd uintptr) { o.readOnce(s, fd) })
+			return
+		}
 	}
+}
+
+// readOnce does nothing if there is nothing to read.
+func (o *output) readOnce(s *source, fd uintptr) (done, ended bool) {
+	o.reading.Lock()
+	defer o.reading.Unlock()
+	n, err := unix.Read(int(fd), s.buf)
+	if err == unix.EAGAIN || err == unix.EINTR {
+		return err == unix.EINTR, false
+	}
+	if n <= 0 {
+		return true, true
+	}
+	if s == o.stderr {
+		o.catchUp()
+	}
+	o.take(s, s.buf[:n])
+	return true, false
 }
 
 // catchUp takes what is in stdout now.

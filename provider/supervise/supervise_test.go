@@ -177,7 +177,7 @@ func TestLost(t *testing.T) {
 // TestLease: no driver, no control plane.
 func TestLease(t *testing.T) {
 	b := newBed(t, shell("head", idle, true))
-	b.spec.Lease = 300 * time.Millisecond
+	b.spec.Lease = 3 * time.Second
 	b.launch()
 	b.eventually("the cluster is there", func() bool {
 		pids, err := supervise.Processes(b.id, b.dir())
@@ -194,9 +194,9 @@ func TestLease(t *testing.T) {
 // TestLeaseCountsDrivers: a driver keeps its cluster, however long it takes.
 func TestLeaseCountsDrivers(t *testing.T) {
 	b := newBed(t)
-	b.spec.Lease = 100 * time.Millisecond
+	b.spec.Lease = 2 * time.Second
 	b.launch()
-	b.run("d", "sleep 0.5; echo survived")
+	b.run("d", "sleep 4; echo survived")
 	b.logged("/test/script-log", "survived") // nobody has asked meanwhile
 }
 

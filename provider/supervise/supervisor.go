@@ -134,6 +134,7 @@ func (s *supervisor) run(ctx context.Context) error {
 	if s.spec.Owner != "" {
 		defer s.watchOwner(ctx)()
 	} else {
+		s.contacted(0) // starting the nodes may have taken a while
 		go s.watchLease(ctx)
 	}
 	select {

@@ -40,11 +40,17 @@ func parse(listing string, c remora.Cursor, start int64) (int64, error) {
 	return seq, nil
 }
 
+// maxPageBytes bounds what is stored of a page's entries. A few documents and
+// outputs may have more than all others together, and a page is in memory as a
+// whole several times until it has been answered.
+const maxPageBytes = 8 << 20
+
 // page gathers a listing's page from a query for one entry more than asked.
 type page[T any] struct {
 	listing string
 	limit   int
 	items   []T
+	size    int
 	last    int64
 	more    bool
 }
@@ -56,12 +62,25 @@ func newPage[T any](listing string, limit int) (*page[T], error) {
 	return &page[T]{listing: listing, limit: min(limit, math.MaxInt32)}, nil
 }
 
-func (p *page[T]) add(seq int64, item T) {
-	if len(p.items) == p.limit {
-		p.more = true
-		return
+// each adds the rows of a query that scan reads, until the page is full.
+func (p *page[T]) each(scan func(scanner) (seq int64, item T, err error)) func(scanner) error {
+	return func(row scanner) error {
+		if len(p.items) == p.limit {
+			p.more = true
+			return errEnough
+		}
+		weighed := &weighed{scanner: row}
+		seq, item, err := scan(weighed)
+		if err != nil {
+			return err
+		}
+		if len(p.items) > 0 && p.size+weighed.size > maxPageBytes {
+			p.more = true
+			return errEnough
+		}
+		p.items, p.last, p.size = append(p.items, item), seq, p.size+weighed.size
+		return nil
 	}
-	p.items, p.last = append(p.items, item), seq
 }
 
 // next is the cursor of the page that follows, "" if there is none.
@@ -70,4 +89,23 @@ func (p *page[T]) next() remora.Cursor {
 		return ""
 	}
 	return makeCursor(p.listing, p.last)
+}
+
+// weighed is a row that knows how many bytes of text and documents it has.
+type weighed struct {
+	scanner
+	size int
+}
+
+func (w *weighed) Scan(dest ...any) error {
+	err := w.scanner.Scan(dest...)
+	for _, d := range dest {
+		switch d := d.(type) {
+		case *string:
+			w.size += len(*d)
+		case *[]byte:
+			w.size += len(*d)
+		}
+	}
+	return err
 }

@@ -66,11 +66,7 @@ func (s *Store) ListJobs(ctx context.Context, tags map[string]string, p remora.P
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read.rows(ctx, func(row scanner) error {
-		seq, j, err := scanJob(row)
-		found.add(seq, j)
-		return err
-	}, `SELECT `+jobColumns+` FROM jobs AS j WHERE j.seq > ? AND `+carriesWanted("j.arn")+`
+	err = s.read.rows(ctx, found.each(scanJob), `SELECT `+jobColumns+` FROM jobs AS j WHERE j.seq > ? AND `+carriesWanted("j.arn")+`
 		ORDER BY j.seq LIMIT ?`, after, wanted, found.limit+1)
 	if err != nil {
 		return nil, "", err

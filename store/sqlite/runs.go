@@ -60,11 +60,7 @@ func (s *Store) ListRuns(ctx context.Context, jobName string, p remora.Page) ([]
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read.rows(ctx, func(row scanner) error {
-		seq, r, err := scanRun(row)
-		found.add(seq, r)
-		return err
-	}, `SELECT `+runColumns+` FROM runs WHERE job = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
+	err = s.read.rows(ctx, found.each(scanRun), `SELECT `+runColumns+` FROM runs WHERE job = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
 		jobName, before, found.limit+1)
 	if err != nil {
 		return nil, "", err

@@ -83,11 +83,7 @@ func (s *Store) ListSessions(ctx context.Context, tags map[string]string, p remo
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read.rows(ctx, func(row scanner) error {
-		seq, v, err := scanSession(row)
-		found.add(seq, v)
-		return err
-	}, `SELECT `+sessionColumns+` FROM sessions AS s WHERE s.seq < ? AND `+carriesWanted("s.arn")+`
+	err = s.read.rows(ctx, found.each(scanSession), `SELECT `+sessionColumns+` FROM sessions AS s WHERE s.seq < ? AND `+carriesWanted("s.arn")+`
 		ORDER BY s.seq DESC LIMIT ?`, before, wanted, found.limit+1)
 	if err != nil {
 		return nil, "", err

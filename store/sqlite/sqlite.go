@@ -229,7 +229,10 @@ func (r *reader) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// rows calls each for every row of the result.
+// errEnough is what a function returns that needs no more rows.
+var errEnough = errors.New("enough rows")
+
+// rows calls each for every row of the result, or until it says errEnough.
 func (r *reader) rows(ctx context.Context, each func(scanner) error, query string, args ...any) error {
 	err := ctx.Err()
 	if err == nil {
@@ -256,7 +259,9 @@ func (r *reader) query(ctx context.Context, each func(scanner) error, query stri
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := each(rows); err != nil {
+		if err := each(rows); err == errEnough {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

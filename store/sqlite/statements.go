@@ -81,11 +81,10 @@ func (s *Store) ListStatements(ctx context.Context, sessionID string, p remora.P
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read.rows(ctx, func(row scanner) error {
+	err = s.read.rows(ctx, found.each(func(row scanner) (int64, remora.Statement, error) {
 		st, err := scanStatement(row, sessionID)
-		found.add(int64(st.ID), st)
-		return err
-	}, `SELECT `+statementColumns+` FROM statements WHERE `+ofSession+` AND id > ? ORDER BY id LIMIT ?`,
+		return int64(st.ID), st, err
+	}), `SELECT `+statementColumns+` FROM statements WHERE `+ofSession+` AND id > ? ORDER BY id LIMIT ?`,
 		sessionID, after, found.limit+1)
 	if err != nil {
 		return nil, "", err

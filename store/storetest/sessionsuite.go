@@ -46,6 +46,7 @@ func RunSessions(t *testing.T, open func(t *testing.T, dir string) Sessions) {
 
 		{"times and numbers are kept exactly", sessionExactness},
 		{"a listing of sessions comes in pages", sessionPages},
+		{"a page of large sessions or statements ends early", sessionLargePages},
 		{"a cursor belongs to its listing of sessions", sessionCursors},
 		{"a listing of sessions holds while entries come and go", sessionMovingPages},
 

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) remora.Store) {
 		{"the runs that have not ended are listed, oldest first", runsOpen},
 
 		{"a listing comes in pages", pages},
+		{"a page of large entries ends early", largePages},
 		{"a cursor belongs to its listing", cursors},
 		{"a listing holds while entries come and go", movingPages},
 
