@@ -1,7 +1,9 @@
 """Methods of Dataset that are gone or mean something else, and pipelines."""
 
+import logging
 import random
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pyarrow as pa
 import pytest
 import ray.data
 from ray.data.aggregate import AggregateFn, Count, Mean, Sum
+from ray.data.grouped_dataset import GroupedDataset
 
 
 def test_sort():
@@ -33,7 +36,7 @@ def test_order_after_sort():
 
 def test_zip_and_union():
     ds = ray.data.range(2)
-    assert ds.zip(ds.map(lambda v: -v)).take_all() == [(0, 0), (1, -1)]
+    assert ds.zip(ds.map(lambda v: -v)).take_all() == ds.zip(other=ds.map(lambda v: -v)).take_all() == [(0, 0), (1, -1)]
     assert sorted(ds.union(ds).take_all()) == [0, 0, 1, 1]
 
 
@@ -188,6 +191,10 @@ def test_pipeline_of_shuffled_windows():
 def test_prefetch_blocks(notices, name):
     with pytest.warns(notices.RayAPIWarning, match="prefetch_batches"):
         assert list(getattr(ray.data.range(1), name)(prefetch_blocks=1))
+    notices._seen.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", notices.RayAPIWarning)
+        getattr(ray.data.range(1), name)(prefetch_blocks=0)
 
 
 def test_to_torch_of_an_iterator(notices):
@@ -199,3 +206,57 @@ def test_iterator():
     it = ray.data.range_table(2).iterator()
     assert isinstance(next(iter(it.iter_batches())), pd.DataFrame)
     assert list(it.iter_rows()) == [{"value": 0}, {"value": 1}]
+
+
+def test_generic():
+    def first(ds: ray.data.Dataset[int], pipe: ray.data.DatasetPipeline[int]) -> GroupedDataset[int]:
+        pass
+
+    class Numbers(ray.data.Datasource[int]):
+        pass
+
+    assert issubclass(Numbers, ray.data.Datasource)
+
+
+def test_shown():
+    ds = ray.data.range(4, parallelism=2)
+    assert str(ds) == "Dataset(num_blocks=2, num_rows=4, schema=<class 'int'>)"
+    assert repr(ray.data.from_items([(1, 2)])) == "Dataset(num_blocks=1, num_rows=1, schema=<class 'object'>)"
+    assert str(ds.zip(ds)).endswith(f"+- {ds}")
+    assert f"{ds.iterator()}" == f"DatasetIterator({ds})"
+    names = [f"column_{i}" for i in range(8)]
+    wide = ray.data.from_items([dict.fromkeys(names, 1.0)]).map(lambda row: row).filter(lambda row: True)
+    columns = ",\n".join(f"            {name}: double" for name in names)
+    assert str(wide) == f"""Filter(<lambda>)
++- Map(<lambda>)
+   +- Dataset(
+         num_blocks=1,
+         num_rows=1,
+         schema={{
+{columns}
+         }}
+      )"""
+    kept = ds.map(lambda v: {"v": v}).materialize()
+    assert str(kept) == "Dataset(num_blocks=2, num_rows=4, schema={v: int64})"
+
+
+def test_functions_exceptions_are_caught_by_their_type(caplog):
+    class OwnError(Exception):
+        pass
+
+    def fail(value):
+        raise OwnError("too few") if value else ValueError("too many")
+
+    for value, kind in ((0, ValueError), (1, OwnError)):
+        with caplog.at_level(logging.ERROR), pytest.raises(kind, match="too"):
+            ray.data.from_items([value]).map(fail).take_all()
+    assert "internal code" not in caplog.text and "Traceback" not in caplog.text
+
+
+def test_advice_for_todays_api_is_silent(notices):
+    ds = ray.data.range_table(2)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        notices.silence_advice()
+        ds.map_batches(lambda b: b, num_cpus=1).zip(ds.filter(lambda row: True)).take_all()
+    assert not [w for w in seen if "Ray" in w.category.__name__], [str(w.message) for w in seen]

@@ -109,11 +109,13 @@ def test_block_path_provider(tmp_path):
     from ray.data.datasource import BlockWritePathProvider, DefaultBlockWritePathProvider
 
     class Named(BlockWritePathProvider):
-        def _get_write_path_for_block(self, base_path, *, block_index=None, file_format=None, **_):
+        def _get_write_path_for_block(self, base_path, *, filesystem=None, block_index=None, file_format=None, **_):
+            # Some make the folder themselves.
+            filesystem.create_dir(base_path)
             return os.path.join(base_path, f"part-{block_index}.{file_format}")
 
     ds = ray.data.range_table(2, parallelism=1)
-    ds.write_csv(str(tmp_path), block_path_provider=Named(), arrow_csv_args_fn=lambda: {})
+    ds.write_csv(f"file://{tmp_path}", block_path_provider=Named(), arrow_csv_args_fn=lambda: {})
     assert [p.name for p in tmp_path.iterdir()] == ["part-0.csv"]
     ds.write_json(str(tmp_path / "j"), block_path_provider=DefaultBlockWritePathProvider())
     [file] = (tmp_path / "j").iterdir()
@@ -166,10 +168,35 @@ def test_set_progress_bars():
     assert ray.data.set_progress_bars(False) is True
 
 
+def test_readers_where_they_are_defined():
+    from ray.data.read_api import range, range_table, read_text
+
+    assert range(1).take_all() == [0] and range_table(1).take_all() == [{"value": 0}]
+    assert read_text is ray.data.read_text
+
+
 def test_context(notices):
-    context = ray.data.DatasetContext.get_current()
+    context = ray.data.DatasetContext()
+    assert not context.optimizer_enabled and context.block_splitting_enabled
     with pytest.warns(notices.RayAPIWarning, match="use_streaming_executor"):
         context.use_streaming_executor = False
+    assert not context.use_streaming_executor
+
+
+def test_limits():
+    limits = ray.data.DatasetContext().execution_options.resource_limits
+    limits.object_store_memory, limits.cpu = 10e9, 2
+    assert (limits.object_store_memory, limits.cpu) == (10e9, 2)
+    limits.cpu = None
+    assert limits.cpu == float("inf")
+    context = ray.data.DatasetContext.get_current()
+    today = context.execution_options.resource_limits
+    context.execution_options.resource_limits = limits
+    try:
+        limits.cpu = 1
+        assert ray.data.range(2).map(lambda v: v).take_all() == [0, 1]
+    finally:
+        context.execution_options.resource_limits = today
 
 
 @pytest.mark.parametrize("argument", [{"local_mode": True}, {"storage": "/tmp/x"}])
@@ -185,12 +212,31 @@ def test_modules():
     from ray.data.dataset_iterator import DatasetIterator
     from ray.data.dataset_pipeline import DatasetPipeline
     from ray.data.grouped_dataset import GroupedDataset
+    from ray.data.datasource.file_based_datasource import DefaultBlockWritePathProvider
+    from ray.data.datasource.file_meta_provider import FastFileMetadataProvider
     from ray.data.row import TableRow
 
+    assert ray.data.datasource.FastFileMetadataProvider is FastFileMetadataProvider
+    assert ray.data.datasource.DefaultBlockWritePathProvider is DefaultBlockWritePathProvider
     assert ray.data.DatasetPipeline is DatasetPipeline
     assert isinstance(ray.data.range_table(1).take(1)[0], TableRow)
     assert isinstance(ray.data.range_table(1).groupby("value"), GroupedDataset)
     assert isinstance(ray.data.range_table(1).iterator(), DatasetIterator)
+
+
+def test_waiting_and_cancelling_by_the_old_names():
+    ready, left = ray.wait(object_refs=[ray.put(1)], num_returns=1)
+    assert ray.get(ready) == [1] and not left
+
+    # One that cannot start: Ray 2.60 may abort the driver where a task ends while it is cancelled.
+    @ray.remote(resources={"absent": 1})
+    def task():
+        pass
+
+    waiting = task.remote()
+    ray.cancel(object_ref=waiting)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(waiting, timeout=120)
 
 
 def test_inside_tasks():

@@ -28,7 +28,7 @@ NAMES = {
         set_progress_bars""",
     "Arguments of readers, writers and iterators": """
         arrow_open_file_args block_path_provider errors meta_provider output_arrow_format parallelism
-        prefetch_blocks""",
+        partition_filter prefetch_blocks""",
     "Dataset": """
         add_column aggregate copy count dataset_format default_batch_format deserialize_lineage drop_columns filter
         flat_map fully_executed get_internal_block_refs groupby has_serializable_lineage input_files
@@ -91,7 +91,7 @@ def has(heading, name):
         return name in context._GONE or hasattr(ray.data.DatasetContext.get_current(), name)
     if heading.startswith("Arguments"):
         # What is taken and dealt with; the tests of readers and writers use it.
-        taken = {"parallelism", "output_arrow_format", "block_path_provider"}
+        taken = {"parallelism", "output_arrow_format", "block_path_provider", "partition_filter"}
         return name in taken | readers._GONE.keys() | tables.PREFETCH.keys()
     objects = {
         "ray.data": ray.data,

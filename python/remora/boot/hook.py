@@ -18,6 +18,8 @@ _DEFAULTS = {
     "RAY_DATA_DEFAULT_BATCH_TO_BLOCK_ARROW_FORMAT": "0",
     # Parquet files' metadata were read first: rows and sizes were known before any data, and blocks followed the files.
     "RAY_DATA_USE_DATASOURCE_V2": "0",
+    # What a function raised could be caught by its own type.
+    "RAY_DATA_RAISE_ORIGINAL_MAP_EXCEPTION": "1",
 }
 
 

@@ -21,8 +21,10 @@ def apply_data(ray_data):
         grouped,
         iterators,
         modules,
+        notices,
         pipelines,
         readers,
+        shown,
         sources,
         strategies,
         tables,
@@ -30,6 +32,7 @@ def apply_data(ray_data):
     )
 
     # All are imported, and so hold today's methods, before the first one replaces any.
-    results = (tables, iterators, grouped, writers)
+    results = (tables, iterators, grouped, writers, shown)
     for part in (batches, strategies, datasets, *results, sources, readers, context, pipelines, modules):
         part.apply(ray_data)
+    notices.silence_advice()

@@ -1,24 +1,24 @@
-"""`set_progress_bars`, the order of rows, and attributes of DatasetContext that are gone."""
+"""`set_progress_bars`, the order of rows, limits, and attributes of DatasetContext that are gone."""
 
 import sys
 
-from ray.data import DataContext
+from ray.data import DataContext, ExecutionResources
 
 from .notices import once, speaks_today
 
-# Switches of executors and optimisers that Ray Data no longer has.
-_GONE = (
-    "block_splitting_enabled",
-    "optimize_fuse_stages",
-    "optimize_fuse_read_stages",
-    "optimize_fuse_shuffle_stages",
-    "optimize_reorder_stages",
-    "new_execution_backend",
-    "use_streaming_executor",
-    "eager_free",
-    "optimizer_enabled",
-    "use_legacy_iter_batches",
-)
+# Switches of executors and optimisers that Ray Data no longer has, with what they were.
+_GONE = {
+    "block_splitting_enabled": True,
+    "optimize_fuse_stages": True,
+    "optimize_fuse_read_stages": True,
+    "optimize_fuse_shuffle_stages": True,
+    "optimize_reorder_stages": True,
+    "new_execution_backend": True,
+    "use_streaming_executor": True,
+    "eager_free": True,
+    "optimizer_enabled": False,
+    "use_legacy_iter_batches": False,
+}
 
 
 def set_progress_bars(enabled):
@@ -40,3 +40,18 @@ def apply(ray_data):
         today(self, name, value)
 
     DataContext.__setattr__ = setattr_
+    for name, value in _GONE.items():
+        if not hasattr(DataContext, name):
+            setattr(DataContext, name, value)
+    for name in ("cpu", "gpu", "object_store_memory"):
+        _settable(name)
+
+
+def _settable(name):
+    """Limits were plain attributes, of which None was no limit."""
+    today = getattr(ExecutionResources, name)
+
+    def limit(self, value):
+        setattr(self, f"_{name}", float("inf") if value is None else value)
+
+    setattr(ExecutionResources, name, property(today.fget, limit))

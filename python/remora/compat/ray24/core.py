@@ -1,4 +1,4 @@
-"""`ray.init` with the arguments of Ray 2.4."""
+"""Functions of `ray` with the arguments of Ray 2.4."""
 
 from .notices import drop
 from .patching import function
@@ -15,3 +15,14 @@ def apply(ray):
         options["local_mode"] = options.get("local_mode") or None
         drop(options, {f"{name}": f"`ray.init({name}=…)` {text}" for name, text in _GONE.items()})
         return today(address, **options)
+
+    _renamed(ray, "wait", "object_refs")
+    _renamed(ray, "cancel", "object_ref")
+
+
+def _renamed(ray, name, first):
+    """Lets the first argument of a function be given by the name that it had."""
+
+    @function(ray, name)
+    def renamed(today, *args, **options):
+        return today(*args, options.pop(first), **options) if first in options else today(*args, **options)

@@ -1,10 +1,13 @@
 """Transformations of Dataset with the defaults of Ray 2.4."""
 
 import dataclasses
-import warnings
+import types
 
-from ray.data import ActorPoolStrategy, Dataset
+from ray.data import ActorPoolStrategy, Dataset, Datasource
 from ray.data._internal.logical.interfaces import LogicalPlan
+from ray.data.datasource import Reader
+from ray.data.grouped_data import GroupedData
+from ray.data.random_access_dataset import RandomAccessDataset
 
 from . import batches, strategies
 from .patching import method
@@ -63,8 +66,9 @@ def _on_actors(compute):
 
 
 def apply(ray_data):
-    # Ray advises against functions in `filter`; 2.4 had nothing else.
-    warnings.filterwarnings("ignore", message="Use 'expr' instead of 'fn'")
+    # They were generic, which annotations and bases of classes show.
+    for cls in (Dataset, GroupedData, Datasource, Reader, RandomAccessDataset):
+        cls.__class_getitem__ = classmethod(types.GenericAlias)
 
     @method(Dataset, "map_batches")
     def _batches(today, self, fn, **options):
@@ -117,7 +121,8 @@ def apply(ray_data):
         return shuffled if num_blocks is None else shuffled.repartition(num_blocks)
 
     @method(Dataset)
-    def zip(today, self, *others):
+    def zip(today, self, *others, other=None):
+        others = others if other is None else (other,)
         zipped = today(self, *others)
         if not (is_plain(self) and all(is_plain(o) for o in others)):
             return zipped

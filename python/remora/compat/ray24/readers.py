@@ -1,5 +1,6 @@
 """Readers and sources of ray.data as in Ray 2.4: what rows they give, and keyword arguments that are gone."""
 
+import contextvars
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,13 +35,35 @@ _READERS = (
     "read_sql",
     *_RENAMED,
 )
+# Those that read files of some extensions only, unless the script gave a `partition_filter`, were it None.
+_FILTERED = ("read_json", "read_numpy", "read_images", "read_parquet_bulk")
 _rename = Dataset.rename_columns
 _map = Dataset.map
 _read_parquet = read_api.read_parquet
+_Parquet = read_api.ParquetDatasource
+_first_files_schema = contextvars.ContextVar("_first_files_schema", default=False)
 
 
-def _arguments(options):
+class _ParquetDatasource(_Parquet):
+    """Reads all files by the schema of the first one, as 2.4 did: what lacks is null, what is more is left out, types
+    are cast. Today each file is read by its own."""
+
+    def _init_state(self, *, read_schema, file_schema, **state):
+        if read_schema is None and _first_files_schema.get():
+            read_schema = file_schema
+        super()._init_state(read_schema=read_schema, file_schema=file_schema, **state)
+
+    @staticmethod
+    def _derive_schema(read_schema, *, file_schema, **state):
+        # Ray takes a schema that was asked for as it is, without the columns of partitions.
+        read_schema = None if read_schema is file_schema else read_schema
+        return _Parquet._derive_schema(read_schema, file_schema=file_schema, **state)
+
+
+def _arguments(options, name=None):
     drop(options, _GONE)
+    if name in _FILTERED and "partition_filter" in options:
+        options.setdefault("file_extensions", None)
     parallelism = options.pop("parallelism", None)
     if parallelism is not None and parallelism > 0:
         options.setdefault("override_num_blocks", parallelism)
@@ -59,10 +82,11 @@ def range_table(n, *, parallelism=-1):
 
 def read_parquet_bulk(paths, **options):
     """`read_parquet`: Ray no longer looks into every file first, which was what "bulk" left out."""
-    return _read_parquet(paths, **{"partitioning": None, **_arguments(options)})
+    return _read_parquet(paths, **{"partitioning": None, **_arguments(options, "read_parquet_bulk")})
 
 
 def apply(ray_data):
+    read_api.ParquetDatasource = _ParquetDatasource
     for name in _READERS:
         _reader(ray_data, name)
 
@@ -81,11 +105,18 @@ def apply(ray_data):
         if len(alone) == 1:
             scheme = Partitioning("hive", base_dir=alone[0], filesystem=options.get("filesystem"))
             options.setdefault("partitioning", scheme)
-        return today(paths, **_arguments(options))
+        # Files of any name were read, but for those with a dot or an underscore in front.
+        options.setdefault("file_extensions", None)
+        token = _first_files_schema.set(True)
+        try:
+            return today(paths, **_arguments(options))
+        finally:
+            _first_files_schema.reset(token)
 
     @function(ray_data, "read_datasource")
     def read_datasource(today, datasource, **options):
-        return today(adapt(datasource), **_arguments(options))
+        source, options = adapt(datasource, _arguments(options))
+        return today(source, **options)
 
     @function(ray_data, "from_items")
     def from_items(today, items, **options):
@@ -113,10 +144,21 @@ def apply(ray_data):
 
     ray_data.range_table = ray_data.range_arrow = range_table
     ray_data.read_parquet_bulk = read_parquet_bulk
+    _where_they_are_defined(ray_data)
+
+
+def _where_they_are_defined(ray_data):
+    """Scripts import readers from ray.data.read_api too."""
+    for name, value in list(vars(read_api).items()):
+        ours = vars(ray_data).get(name)
+        if callable(value) and getattr(ours, "__wrapped__", None) is value:
+            setattr(read_api, name, ours)
+    for name in ("range_table", "range_arrow", "read_parquet_bulk"):
+        setattr(read_api, name, getattr(ray_data, name))
 
 
 def _reader(ray_data, name):
     @function(ray_data, name)
     def read(today, *args, **options):
-        ds = today(*args, **_arguments(options))
+        ds = today(*args, **_arguments(options, name))
         return _rename(ds, dict([_RENAMED[name]])) if name in _RENAMED else ds

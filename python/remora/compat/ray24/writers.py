@@ -4,6 +4,7 @@ import posixpath
 
 from ray.data import Dataset, Datasink
 from ray.data.datasource import FilenameProvider
+from ray.data.datasource.path_util import _resolve_paths_and_filesystem
 
 from .patching import method
 from .plain import TENSOR
@@ -41,21 +42,24 @@ class DefaultBlockWritePathProvider(BlockWritePathProvider):
 
 
 class _Filenames(FilenameProvider):
-    def __init__(self, provider, base_path, filesystem, file_format):
+    """Asks in the task that writes, where the address is resolved: a provider sees a filesystem and a path in it."""
+
+    def __init__(self, provider, address, filesystem, file_format):
         super().__init__(file_format=file_format)
         self._ask = provider
-        self._base, self._filesystem, self._format = base_path, filesystem, file_format
+        self._address, self._filesystem, self._format = address, filesystem, file_format
 
     def get_filename_for_task(self, write_uuid, task_index):
+        [base], filesystem = _resolve_paths_and_filesystem(self._address, self._filesystem)
         path = self._ask(
-            self._base,
-            filesystem=self._filesystem,
+            base,
+            filesystem=filesystem,
             dataset_uuid=write_uuid,
             block=None,
             block_index=task_index,
             file_format=self._format,
         )
-        base = self._base.rstrip("/") + "/"
+        base = base.rstrip("/") + "/"
         return path[len(base) :] if path.startswith(base) else posixpath.basename(path)
 
 
