@@ -76,6 +76,9 @@ func (c *Runs) Accept(ctx context.Context, q StartRequest) (remora.Run, error) {
 			continue
 		}
 		if err != nil {
+			if remora.KindOf(err) == remora.Unavailable { // maybe of its answer only
+				c.promoteLater(job.Name, err)
+			}
 			return remora.Run{}, err
 		}
 		if stored.State == remora.Starting {

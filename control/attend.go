@@ -33,7 +33,7 @@ func (a *attendant) attend(ctx context.Context, cluster remora.Cluster) *ending 
 	if proc == nil {
 		return &ending{state: remora.SessionStopped}
 	}
-	client := session.NewClient(a.session.ID, func(ctx context.Context) (net.Conn, error) { return cluster.Dial(ctx, session.DriverID) })
+	client := session.NewClient(a.id, func(ctx context.Context) (net.Conn, error) { return cluster.Dial(ctx, session.DriverID) })
 	defer client.Close()
 	a.mu.Lock()
 	a.client = client
@@ -66,12 +66,13 @@ func (a *attendant) attend(ctx context.Context, cluster remora.Cluster) *ending 
 		}
 	}()
 	e := a.wait(ctx, elapsed, ended, died)
+	if e != nil && e.elapsed == 0 {
+		e.elapsed = elapsed()
+	}
 	stopWork()
 	<-worked
 	if e != nil {
-		if e.elapsed == 0 {
-			e.elapsed = elapsed()
-		}
+		a.lastOutput(ctx, client)
 		a.tell(ctx, "the session ends: %s", e.reason())
 	}
 	return e
@@ -154,6 +155,26 @@ func interpreterEnd(e remora.Exit) string {
 	return "The session's interpreter ended. " + exitMessage(e)
 }
 
+// quitMargin is how much longer than the grace an answer is waited for.
+const quitMargin = 5 * time.Second
+
+// quit lets the interpreter end in order, which includes its exit handlers and
+// with them Ray's. What does not end within the grace ends with the cluster.
+func (a *attendant) quit(ctx context.Context, cluster remora.Cluster) {
+	bound, cancel := context.WithTimeout(ctx, a.cfg.Grace+quitMargin)
+	defer cancel()
+	p, err := cluster.Process(bound, session.DriverID)
+	if remora.KindOf(err) == remora.NotFound {
+		return // it was never started
+	}
+	if err == nil {
+		err = p.Stop(bound, a.cfg.Grace)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.log.Error("interpreter could not be stopped", "err", err)
+	}
+}
+
 // idleFor returns what is left of an idle timeout.
 func (a *attendant) idleFor(timeout time.Duration) time.Duration {
 	a.mu.Lock()
@@ -171,7 +192,7 @@ func (a *attendant) serve(ctx context.Context, client *session.Client, died chan
 		return
 	}
 	for {
-		open, err := a.cfg.Store.OpenStatements(ctx, a.session.ID)
+		open, err := a.cfg.Store.OpenStatements(ctx, a.id)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -215,7 +236,7 @@ func (a *attendant) ready(ctx context.Context, client *session.Client, died chan
 		break
 	}
 	err := untilStored(ctx, a.log, func() error {
-		_, err := a.cfg.Store.ChangeSession(ctx, a.session.ID, func(s *remora.Session) error {
+		_, err := a.cfg.Store.ChangeSession(ctx, a.id, func(s *remora.Session) error {
 			if s.State != remora.SessionProvisioning {
 				return errUnchanged
 			}

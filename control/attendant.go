@@ -2,13 +2,10 @@ package control
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"time"
 
@@ -21,7 +18,8 @@ import (
 type attendant struct {
 	*Sessions
 	*stopper
-	session remora.Session // as last stored by live's goroutine
+	id      string
+	session remora.Session // as last stored by live's goroutine, which alone uses it
 	log     *slog.Logger
 	place   string // names what is the session's own: ids may hold any characters
 	stream  string // of its logs
@@ -30,27 +28,22 @@ type attendant struct {
 	work  chan struct{} // has an element when a statement was submitted
 
 	mu      sync.Mutex
-	news    chan struct{} // closed and replaced with each change
+	news    chan struct{} // closed and replaced with each change; closed for good when over
+	over    bool          // it is nobody's attendant any more
 	client  *session.Client
 	running int // the statement that is being run, 0 if none
 	output  session.Snapshot
 	idle    time.Time // since when nothing runs; zero until the interpreter is ready
 }
 
-var plainStream = regexp.MustCompile(`^[A-Za-z0-9._/#-]{1,255}$`)
-
 func newAttendant(c *Sessions, s remora.Session) *attendant {
-	sum := sha256.Sum256([]byte(s.ID))
-	place := "session-" + hex.EncodeToString(sum[:16])
-	stream := s.ID
-	if !plainStream.MatchString(stream) {
-		stream = place
-	}
-	return &attendant{Sessions: c, session: s, log: c.cfg.Log.With("session", s.ID), place: place, stream: stream,
+	return &attendant{Sessions: c, id: s.ID, session: s, log: c.cfg.Log.With("session", s.ID),
+		place: session.Place(s.ID), stream: session.LogStream(s.ID),
 		stopper: newStopper(), work: make(chan struct{}, 1), news: make(chan struct{})}
 }
 
-// watch returns a channel that is closed at the next change.
+// watch returns a channel that is closed at the next change. Of an attendant
+// that has let go meanwhile there is none to wait for: it is closed already.
 func (a *attendant) watch() <-chan struct{} {
 	if a == nil {
 		return nil
@@ -64,8 +57,19 @@ func (a *attendant) watch() <-chan struct{} {
 func (a *attendant) changed() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !a.over {
+		close(a.news)
+		a.news = make(chan struct{})
+	}
+}
+
+// letGo is the last change. It comes after another attendant, or none, has taken
+// the place of this one: who is woken by it looks again.
+func (a *attendant) letGo() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.over = true
 	close(a.news)
-	a.news = make(chan struct{})
 }
 
 // submitted says that there is a statement to run.
@@ -77,11 +81,11 @@ func (a *attendant) submitted() {
 }
 
 // live is the whole life of a session, from whatever state it is in. It returns
-// early only if ctx ends or the store fails for good; the next control plane
-// then goes on.
+// early only if there is no such session, ctx ends or the store fails for good;
+// the next control plane then goes on.
 func (a *attendant) live(ctx context.Context) {
 	err := untilStored(ctx, a.log, func() error {
-		s, err := a.cfg.Store.Session(ctx, a.session.ID)
+		s, err := a.cfg.Store.Session(ctx, a.id)
 		if err == nil {
 			a.session = s
 		}
@@ -105,8 +109,13 @@ func (a *attendant) live(ctx context.Context) {
 	if !a.settle(ctx, *end) {
 		return
 	}
-	if cluster != nil && !takeDown(ctx, a.log, cluster, func(line string) { a.tell(ctx, "%s", line) }) {
-		return
+	if cluster != nil {
+		if a.session.State != remora.SessionFailed {
+			a.quit(ctx, cluster)
+		}
+		if ctx.Err() != nil || !takeDown(ctx, a.log, cluster, func(line string) { a.tell(ctx, "%s", line) }) {
+			return
+		}
 	}
 	a.close(ctx)
 }
@@ -134,6 +143,8 @@ func (a *attendant) cluster(ctx context.Context) (remora.Cluster, *ending) {
 			return nil, nil
 		case remora.KindOf(err) != remora.NotFound && !a.cfg.remove(ctx, a.log, a.session.Handle):
 			return nil, nil
+		case a.askedToStop():
+			return nil, &ending{state: remora.SessionStopped}
 		case a.session.State != remora.SessionProvisioning:
 			return nil, failedSession("The session's processes died while the control plane was down: %s", remora.MessageOf(err))
 		}
@@ -203,7 +214,7 @@ func (a *attendant) tell(ctx context.Context, format string, args ...any) {
 // change stores a change of the session.
 func (a *attendant) change(ctx context.Context, f func(*remora.Session) error) error {
 	err := untilStored(ctx, a.log, func() error {
-		s, err := a.cfg.Store.ChangeSession(ctx, a.session.ID, f)
+		s, err := a.cfg.Store.ChangeSession(ctx, a.id, f)
 		if err == nil {
 			a.session = s
 		}
@@ -221,7 +232,9 @@ func (a *attendant) settle(ctx context.Context, e ending) bool {
 			e.message = s.ErrorMessage
 			return errUnchanged
 		}
-		s.ExecutionTime = max(s.ExecutionTime, e.elapsed)
+		if s.ExecutionTime == 0 { // or an earlier control plane came as far; what the end takes is not billed
+			s.ExecutionTime = e.elapsed
+		}
 		if s.State == remora.SessionStopping {
 			return nil
 		}

@@ -20,7 +20,7 @@ import (
 
 const (
 	// deadline bounds whatever a test waits for, on a busy machine too.
-	deadline  = 60 * time.Second
+	deadline  = 3 * time.Minute
 	logPrefix = "/aws-glue/ray/jobs"
 )
 

@@ -56,7 +56,7 @@ func (a *attendant) run(ctx context.Context, client *session.Client, st remora.S
 	// A cancel that came before the host had the statement found nothing to cancel.
 	var now remora.Statement
 	err := untilStored(ctx, a.log, func() (err error) {
-		now, err = a.cfg.Store.Statement(ctx, a.session.ID, st.ID)
+		now, err = a.cfg.Store.Statement(ctx, a.id, st.ID)
 		return err
 	})
 	if err != nil {
@@ -111,7 +111,7 @@ func (a *attendant) conclude(s *remora.Statement, state remora.StatementState, o
 
 func (a *attendant) changeStatement(ctx context.Context, id int, f func(*remora.Statement) error) (st remora.Statement, err error) {
 	err = untilStored(ctx, a.log, func() (err error) {
-		st, err = a.cfg.Store.ChangeStatement(ctx, a.session.ID, id, f)
+		st, err = a.cfg.Store.ChangeStatement(ctx, a.id, id, f)
 		return err
 	})
 	a.changed()
@@ -122,7 +122,7 @@ func (a *attendant) changeStatement(ctx context.Context, id int, f func(*remora.
 // runs.
 func (a *attendant) cancel(ctx context.Context, id int) error {
 	runs := false
-	_, err := a.cfg.Store.ChangeStatement(ctx, a.session.ID, id, func(s *remora.Statement) error {
+	_, err := a.cfg.Store.ChangeStatement(ctx, a.id, id, func(s *remora.Statement) error {
 		runs = s.State == remora.StatementRunning || s.State == remora.StatementCancelling
 		switch s.State {
 		case remora.StatementWaiting:
@@ -164,12 +164,49 @@ func (a *attendant) withOutput(st remora.Statement) remora.Statement {
 	return st
 }
 
+// endOf says how a statement has ended of which the store may not know it yet.
+func (a *attendant) endOf(id int) (remora.StatementState, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.output.State, a.running == id && a.output.State.Ended()
+}
+
+// lastWithin bounds the last question to a host.
+const lastWithin = 2 * time.Second
+
+// lastOutput asks the host of a session that ends for the statement that it is
+// busy with: the host tells of output as it comes only now and then, and this
+// control plane may not have come to the statement at all. serve has returned.
+func (a *attendant) lastOutput(ctx context.Context, client *session.Client) {
+	ctx, cancel := context.WithTimeout(ctx, lastWithin)
+	defer cancel()
+	a.mu.Lock()
+	id := a.running
+	a.mu.Unlock()
+	if id == 0 {
+		open, err := a.cfg.Store.OpenStatements(ctx, a.id)
+		if err != nil || len(open) == 0 || open[0].State == remora.StatementWaiting {
+			return
+		}
+		id = open[0].ID
+	} else if _, ended := a.endOf(id); ended {
+		return
+	}
+	snap, err := client.Statement(ctx, id, -1, 0)
+	if err != nil { // it has not been submitted, or its host has ended
+		return
+	}
+	a.mu.Lock()
+	a.running, a.output = id, snap
+	a.mu.Unlock()
+}
+
 // endStatements ends what a session that ends leaves open: what waits was never
 // run. It reports false if ctx ended first.
 func (a *attendant) endStatements(ctx context.Context, why string) bool {
 	var open []remora.Statement
 	err := untilStored(ctx, a.log, func() (err error) {
-		open, err = a.cfg.Store.OpenStatements(ctx, a.session.ID)
+		open, err = a.cfg.Store.OpenStatements(ctx, a.id)
 		return err
 	})
 	for _, st := range open {
@@ -180,9 +217,14 @@ func (a *attendant) endStatements(ctx context.Context, why string) bool {
 		if out == nil {
 			out = &remora.Output{}
 		}
+		state, ended := a.endOf(st.ID)
 		_, err = a.changeStatement(ctx, st.ID, func(s *remora.Statement) error {
 			if s.State.Ended() {
 				return errUnchanged // cancelled meanwhile
+			}
+			if ended {
+				a.conclude(s, state, out)
+				return nil
 			}
 			if why == "" {
 				a.conclude(s, remora.StatementCancelled, out)

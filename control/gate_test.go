@@ -20,6 +20,7 @@ const (
 	runningStored  = "RUNNING stored"
 	driverStarted  = "driver started"
 	driverEnded    = "driver ended"
+	driverStopped  = "driver stopped"
 	stopStored     = "STOPPING stored"
 	outcomeStored  = "outcome stored"
 	clusterStopped = "cluster stopped"
@@ -39,6 +40,7 @@ type gate struct {
 	killed chan struct{} // closed with it
 	older  time.Duration // by which drivers have run longer than they have
 	faults map[string]int
+	hung   string // the step at which calls hang until their context ends
 
 	hold    string        // the step to wait at
 	held    chan struct{} // closed when it is reached
@@ -79,6 +81,24 @@ func (g *gate) wait(at string) {
 	if here {
 		<-g.release
 	}
+}
+
+// hangAt lets calls at a step hang until their context ends; "": none.
+func (g *gate) hangAt(step string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hung = step
+}
+
+func (g *gate) hang(ctx context.Context, step string) error {
+	g.mu.Lock()
+	here := g.hung == step
+	g.mu.Unlock()
+	if here {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
 }
 
 // pass lets the control plane do a step, or be killed at it, or returns the
@@ -167,7 +187,9 @@ func (s store) CreateRun(ctx context.Context, r remora.Run, admit func(int, int)
 		return r, err
 	}
 	r, err := s.Store.CreateRun(ctx, r, admit)
-	s.pass("after", accepted)
+	if err == nil {
+		err = s.pass("after", accepted)
+	}
 	return r, err
 }
 
@@ -177,7 +199,7 @@ func (s store) PromoteRun(ctx context.Context, job string, limit int) (remora.Ru
 	}
 	r, ok, err := s.Store.PromoteRun(ctx, job, limit)
 	if ok {
-		s.pass("after", promoted)
+		err = s.pass("after", promoted)
 	}
 	return r, ok, err
 }

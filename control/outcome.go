@@ -24,6 +24,10 @@ func (d *drive) judge(why remora.RunState, exit remora.Exit, err error) *remora.
 	if why == "" && exit.Signal != 0 && exit.Elapsed >= d.run.Plan.Timeout {
 		why = remora.TimedOut
 	}
+	// One that was busy finds both due: the end and, a moment later, the timeout.
+	if why == remora.TimedOut && err == nil && exit.Signal == 0 && exit.Elapsed < d.run.Plan.Timeout {
+		why = ""
+	}
 	switch {
 	case why == remora.Stopped || d.run.State == remora.Stopping:
 		o.State = remora.Stopped

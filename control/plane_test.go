@@ -50,7 +50,10 @@ func (b *bed) newPlane(change ...func(*control.Config)) *plane {
 		Sizing: control.Sizing{Types: map[string]control.WorkerType{"Z.2X": {CPUs: 8, MemoryBytes: 64 << 30, DPU: 2}},
 			HostCPUs: 2, HostMemory: 8 << 30, HostShm: 4 << 30},
 		WorkDir: filepath.Join(b.dir, "work"), LogPrefix: logPrefix, Grace: 10 * time.Second,
-		Env: func() map[string]string { return map[string]string{"AWS_REGION": "test"} },
+		// Under the race detector an interpreter's host would sleep for a second before it exits.
+		Env: func() map[string]string {
+			return map[string]string{"AWS_REGION": "test", "GORACE": "atexit_sleep_ms=0"}
+		},
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -12,10 +12,15 @@ import (
 // now, or ctx ends, it goes on asking after it has returned: a promotion that is
 // forgotten leaves runs waiting for ever.
 func (c *Runs) Promote(ctx context.Context, jobName string) {
-	err := c.promote(ctx, jobName)
-	if err == nil {
-		return
+	if err := c.promote(ctx, jobName); err != nil {
+		c.promoteLater(jobName, err)
 	}
+}
+
+// promoteLater goes on when the store can be reached again, which failed with
+// err. It may have stored what it was told to and only not said so: then there
+// are runs that nobody drives.
+func (c *Runs) promoteLater(jobName string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.begin(func() {
@@ -24,12 +29,26 @@ func (c *Runs) Promote(ctx context.Context, jobName string) {
 			if !pause(c.ctx, wait) {
 				return
 			}
-			if err = c.promote(c.ctx, jobName); err == nil {
+			if err = c.pickUp(jobName); err == nil {
 				return
 			}
 		}
 		c.cfg.Log.Error("waiting runs cannot be promoted", "job", jobName, "err", err)
 	})
+}
+
+// pickUp drives whatever runs of a job are open.
+func (c *Runs) pickUp(jobName string) error {
+	open, err := c.cfg.Store.OpenRuns(c.ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		if r.JobName == jobName && r.State != remora.Waiting {
+			c.spawn(r)
+		}
+	}
+	return c.promote(c.ctx, jobName)
 }
 
 func (c *Runs) promote(ctx context.Context, jobName string) error {

@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/remora-project/remora"
@@ -67,14 +68,14 @@ func (c cluster) Stop(ctx context.Context) error {
 }
 
 func (c cluster) Nodes(ctx context.Context) ([]remora.Node, error) {
-	if err := c.pass("at", "nodes"); err != nil {
+	if err := errors.Join(c.pass("at", nodes), c.hang(ctx, nodes)); err != nil {
 		return nil, err
 	}
 	return c.Cluster.Nodes(ctx)
 }
 
 func (c cluster) Memory(ctx context.Context) (int64, error) {
-	if err := c.pass("at", "memory"); err != nil {
+	if err := errors.Join(c.pass("at", memory), c.hang(ctx, memory)); err != nil {
 		return 0, err
 	}
 	_, err := c.Cluster.Memory(ctx)
@@ -82,7 +83,7 @@ func (c cluster) Memory(ctx context.Context) (int64, error) {
 }
 
 func (c cluster) Assign(ctx context.Context, t remora.LogTarget) error {
-	if err := c.pass("before", assigned); err != nil {
+	if err := errors.Join(c.pass("before", assigned), c.hang(ctx, assigned)); err != nil {
 		return err
 	}
 	err := c.Cluster.Assign(ctx, t)
@@ -106,7 +107,7 @@ func (p process) Wait(ctx context.Context) (remora.Exit, error) {
 }
 
 func (p process) Stop(ctx context.Context, grace time.Duration) error {
-	if err := p.pass("at", "driver stopped"); err != nil {
+	if err := p.pass("at", driverStopped); err != nil {
 		return err
 	}
 	return p.Process.Stop(ctx, grace)

@@ -53,7 +53,7 @@ func randomLives(t *testing.T, random *rand.Rand) {
 			if r, ok := pick(); ok && r.State.Ended() && random.IntN(3) == 0 {
 				q = control.StartRequest{JobName: r.JobName, RetryOf: r.ID}
 			}
-			if _, err := p.accept(q); err != nil && err != errKilled && remora.KindOf(err) != remora.ConcurrentRuns {
+			if _, err := p.accept(q); err != nil && err != errKilled && remora.KindOf(err) != remora.ConcurrentRuns && remora.KindOf(err) != remora.Unavailable {
 				t.Fatalf("start a run of %s: %v", q.JobName, err)
 			}
 		case n < 9:
@@ -83,7 +83,7 @@ func randomLives(t *testing.T, random *rand.Rand) {
 			all := moments(append(steps, promoted, stopStored))
 			p.killAtMoment(all[random.IntN(len(all))])
 		case n < 19:
-			all := moments([]string{handleRecorded, runningStored, outcomeStored, endStored, stopStored})
+			all := moments([]string{accepted, promoted, handleRecorded, runningStored, outcomeStored, endStored, stopStored})
 			p.fault(all[random.IntN(len(all))], 1)
 		default:
 			p.kill()

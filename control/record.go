@@ -131,7 +131,7 @@ func untilStored(ctx context.Context, log *slog.Logger, call func() error) error
 		switch {
 		case err == nil, ctx.Err() != nil, errors.Is(err, errUnchanged):
 			return err
-		case remora.KindOf(err) == remora.AlreadyExists, remora.KindOf(err) == remora.WrongState:
+		case remora.KindOf(err) == remora.AlreadyExists, remora.KindOf(err) == remora.WrongState, remora.KindOf(err) == remora.NotFound:
 			return err
 		case remora.KindOf(err) != remora.Unavailable:
 			log.Error("a change could not be stored", "err", err)

@@ -49,8 +49,11 @@ type Config struct {
 	Env func() map[string]string
 	// Warm has clusters that are ready; nil: none.
 	Warm *Warm
-	// Grace is the time between SIGTERM and SIGKILL when a run is stopped.
+	// Grace is the time between SIGTERM and SIGKILL when a run or a session is
+	// stopped.
 	Grace time.Duration
+
+	warm warmTimes // of tests
 }
 
 // Runs drives all job runs of one control plane.

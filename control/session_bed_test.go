@@ -28,7 +28,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "interpreter" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		if err := session.Serve(ctx, session.Options{Argv: os.Args[2:], Socket: os.Getenv(session.Socket)}); err != nil {
+		// On a busy machine Python takes its time: what does not end is the control plane's to end.
+		o := session.Options{Argv: os.Args[2:], Socket: os.Getenv(session.Socket), ReadyWithin: deadline, CancelGrace: deadline, StopGrace: 2 * deadline}
+		if err := session.Serve(ctx, o); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

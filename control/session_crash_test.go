@@ -140,7 +140,7 @@ func TestKilledWhileCancelling(t *testing.T) {
 
 func TestKilledWhileASessionStops(t *testing.T) {
 	t.Parallel()
-	for _, moment := range append(moments([]string{statementEnded, clusterStopped, sessionClosed}), "after "+stopStored) {
+	for _, moment := range append(moments([]string{statementEnded, clusterStopped, sessionClosed}), "after "+stopStored, "at "+driverStopped) {
 		t.Run(moment, func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t)
@@ -194,7 +194,7 @@ func TestKilledWhileASessionFails(t *testing.T) {
 // The interpreter is there and could go on; the session may not.
 func TestKilledWhileASessionTimesOut(t *testing.T) {
 	t.Parallel()
-	for _, moment := range []string{"after " + settled, "before " + clusterStopped} {
+	for _, moment := range []string{"after " + settled, "at " + driverStopped, "before " + clusterStopped} {
 		t.Run(moment, func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t)

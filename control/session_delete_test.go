@@ -41,6 +41,40 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
+// A session that has ended can be deleted: what is left of its cluster is
+// waited for.
+func TestDeletionWhileTheClusterGoes(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	p := b.plane()
+	p.open("s")
+	p.holdAt("before " + clusterStopped)
+	p.submit("s", "import os\nos._exit(3)")
+	<-p.held
+	if s := b.session("s"); s.State != remora.SessionFailed || s.Closed {
+		t.Errorf("the session is %s, closed: %v", s.State, s.Closed)
+	}
+	remove := func(ctx context.Context) chan error {
+		removed := make(chan error, 1)
+		go func() { removed <- p.sessions.Delete(ctx, "s", "arn:session/s") }()
+		return removed
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := remove(ctx)
+	cancel()
+	if err := <-gone; err == nil {
+		t.Error("a session is deleted that is not gone")
+	}
+	removed := remove(t.Context())
+	close(p.release)
+	if err := <-removed; err != nil {
+		t.Error(err)
+	}
+	if _, err := b.store.Session(t.Context(), "s"); remora.KindOf(err) != remora.NotFound {
+		t.Errorf("the session is there: %v", err)
+	}
+}
+
 func errorOf[T any](_ T, err error) error { return err }
 
 // An id may be used again as soon as it is free, even before whoever drove the

@@ -16,7 +16,7 @@ import (
 // The idle time counts from the end of the last statement, not while one runs.
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
-	const idle = 500 * time.Millisecond
+	const idle = time.Second
 	b := newBed(t)
 	p := b.plane()
 	p.holdAt("after " + readyStored) // nothing is idle before
@@ -24,16 +24,16 @@ func TestIdleTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-p.held
-	p.submit("s", "import time\nprint('busy')\ntime.sleep(1.5)")
+	p.submit("s", "import time\nprint('busy')\ntime.sleep(2)")
 	p.submit("s", "'end'")
 	close(p.release)
-	s := p.wantSession("s", remora.SessionTimedOut, "The session was idle for 500ms.")
+	s := p.wantSession("s", remora.SessionTimedOut, "The session was idle for 1s.")
 	b.wantStatement("s", 1, remora.StatementAvailable, "busy")
 	last := b.wantStatement("s", 2, remora.StatementAvailable, "end")
 	if rest := s.CompletedOn.Sub(last.CompletedOn); rest < idle-10*time.Millisecond { // the store rounds
 		t.Errorf("the session ended %s after its last statement", rest)
 	}
-	if s.ExecutionTime < 2*time.Second || s.DPUSeconds != s.ExecutionTime.Seconds()*4 {
+	if s.ExecutionTime < 3*time.Second || s.DPUSeconds != s.ExecutionTime.Seconds()*4 {
 		t.Errorf("execution time %s, %v DPU-seconds", s.ExecutionTime, s.DPUSeconds)
 	}
 }
@@ -44,7 +44,7 @@ func TestIdleTimeoutWhileAStatementWaits(t *testing.T) {
 	b := newBed(t)
 	p := b.plane()
 	p.holdAt("after " + readyStored)
-	if _, err := p.create("s", idleTimeout(500*time.Millisecond)); err != nil {
+	if _, err := p.create("s", idleTimeout(time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	<-p.held
@@ -163,7 +163,10 @@ func TestClusterOfASessionIsLost(t *testing.T) {
 	if s := p.wantSession("s", remora.SessionFailed, "nobody saw how the driver ended"); s.ExecutionTime <= 0 {
 		t.Errorf("execution time %s", s.ExecutionTime)
 	}
-	b.wantStatement("s", 1, remora.StatementErrored, "nobody saw how the driver ended")
+	st := b.wantStatement("s", 1, remora.StatementErrored)
+	if why := st.Output.Error; !strings.Contains(why, "nobody saw how the driver ended") && !strings.Contains(why, "SIGKILL") { // Python may be the first to go
+		t.Errorf("statement 1 ended because %q", why)
+	}
 	b.wantStatement("s", 2, remora.StatementErrored, "nobody saw how the driver ended")
 }
 

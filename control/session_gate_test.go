@@ -35,7 +35,9 @@ func (s sessionStore) CreateSession(ctx context.Context, v remora.Session, arn s
 		return err
 	}
 	err := s.SessionStore.CreateSession(ctx, v, arn, tags, admit)
-	s.pass("after", sessionStored)
+	if err == nil {
+		err = s.pass("after", sessionStored)
+	}
 	return err
 }
 

@@ -105,34 +105,31 @@ func (c *Sessions) Create(ctx context.Context, q SessionRequest) (remora.Session
 		}
 		return nil
 	})
+	// Unavailable may be an answer that was lost: the attendant of a session that
+	// was not stored finds none, and leaves.
+	if err == nil || remora.KindOf(err) == remora.Unavailable {
+		c.spawn(s)
+	}
 	if err != nil {
 		return remora.Session{}, err
 	}
-	c.spawn(s)
 	return s, nil
 }
 
 // Replace is Create for an id whose session has ended or is about to: it waits
 // until nothing is left of that one, and removes it first.
 func (c *Sessions) Replace(ctx context.Context, q SessionRequest) (remora.Session, error) {
-	for {
-		a := c.attendant(q.ID)
-		news := a.watch()
-		err := c.Delete(ctx, q.ID, q.ARN)
-		if remora.KindOf(err) != remora.WrongState || a == nil {
-			if err != nil && remora.KindOf(err) != remora.NotFound {
-				return remora.Session{}, err
-			}
-			return c.Create(ctx, q)
+	const op = "CreateSession"
+	err := c.remove(ctx, op, q.ID, q.ARN, func(s remora.Session) error {
+		if s.State.Ended() || s.State == remora.SessionStopping {
+			return nil
 		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return remora.Session{}, ctx.Err()
-		case <-c.ctx.Done():
-			return remora.Session{}, remora.Unavailablef("CreateSession", q.ID, "the server is stopping")
-		}
+		return remora.Errorf(remora.AlreadyExists, op, q.ID, "Session %s already exists, it is %s: use another id.", q.ID, s.State)
+	})
+	if err != nil && remora.KindOf(err) != remora.NotFound {
+		return remora.Session{}, err
 	}
+	return c.Create(ctx, q)
 }
 
 // Stop asks a session to stop and returns at once. A session that is stopping
@@ -163,16 +160,53 @@ func (c *Sessions) Stop(ctx context.Context, id string) error {
 	return nil
 }
 
-// Delete removes a session that has ended, with its statements. NotFound;
-// WrongState if it has not ended.
+// Delete removes a session that has ended, with its statements, once nothing is
+// left of its cluster. NotFound; WrongState if it has not ended.
 func (c *Sessions) Delete(ctx context.Context, id, arn string) error {
-	return c.cfg.Store.DeleteSession(ctx, id, arn, func(s remora.Session) error {
-		if !s.Closed {
-			return remora.Errorf(remora.WrongState, "DeleteSession", id,
-				"Session %s is %s and not gone yet; only a session that has ended can be deleted: stop it first.", id, s.State)
+	const op = "DeleteSession"
+	return c.remove(ctx, op, id, arn, func(s remora.Session) error {
+		switch {
+		case s.State.Ended():
+			return nil
+		case s.State == remora.SessionStopping:
+			return remora.Errorf(remora.WrongState, op, id, "Session %s is %s: delete it when it is %s.", id, s.State, remora.SessionStopped)
 		}
-		return nil
+		return remora.Errorf(remora.WrongState, op, id,
+			"Session %s is %s; only a session that has ended can be deleted: stop it first.", id, s.State)
 	})
+}
+
+var errNotGone = errors.New("something of the session is left")
+
+// remove deletes a session. Of one that is not gone yet, refused says what is
+// wrong with that; nil: it is waited for.
+func (c *Sessions) remove(ctx context.Context, op, id, arn string, refused func(remora.Session) error) error {
+	for {
+		a := c.attendant(id)
+		news := a.watch()
+		err := c.cfg.Store.DeleteSession(ctx, id, arn, func(s remora.Session) error {
+			if s.Closed {
+				return nil
+			}
+			if err := refused(s); err != nil {
+				return err
+			}
+			return errNotGone
+		})
+		if !errors.Is(err, errNotGone) {
+			return err
+		}
+		if a == nil {
+			return remora.Errorf(remora.WrongState, op, id, "The cluster of session %s is not gone yet: try again later.", id)
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.ctx.Done():
+			return remora.Unavailablef(op, id, "the server is stopping")
+		}
+	}
 }
 
 // Session returns a session. With wait it returns once the session's state is
@@ -238,7 +272,7 @@ func (c *Sessions) spawnLocked(s remora.Session) *attendant {
 			c.spawnLocked(s)
 		}
 		c.mu.Unlock()
-		a.changed()
+		a.letGo()
 	}()
 	return a
 }

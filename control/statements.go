@@ -24,13 +24,10 @@ func (c *Sessions) RunStatement(ctx context.Context, id, code string) (remora.St
 		}
 		return nil
 	})
-	if err != nil {
-		return st, err
-	}
-	if a := c.attendant(id); a != nil {
+	if a := c.attendant(id); a != nil { // also after an error: the answer may have been lost, not the statement
 		a.submitted()
 	}
-	return st, nil
+	return st, err
 }
 
 // CancelStatement asks a statement to end and returns at once. One that has

@@ -199,7 +199,7 @@ func TestStopFails(t *testing.T) {
 	p := b.plane()
 	r := p.start("j")
 	b.started(r.ID)
-	p.fault("at driver stopped", 1)
+	p.fault("at "+driverStopped, 1)
 	p.stop(r)
 	if r := b.want(r.ID, remora.Stopped); r.ExecutionTime <= 0 {
 		t.Errorf("execution time %s", r.ExecutionTime)
@@ -225,9 +225,13 @@ func TestTimeoutAfterRestart(t *testing.T) {
 	b := newBed(t)
 	b.job("j", hold)
 	p := b.plane()
-	r := p.request(control.StartRequest{JobName: "j", Timeout: 300 * time.Millisecond})
+	r := p.start("j")
 	b.started(r.ID)
 	p.kill()
-	b.plane()
-	b.want(r.ID, remora.TimedOut, "timeout of 300ms")
+	p = b.newPlane()
+	p.older = time.Hour
+	if err := p.resume(); err != nil {
+		t.Fatal(err)
+	}
+	b.want(r.ID, remora.TimedOut, "timeout of 60 minutes")
 }

@@ -1,9 +1,8 @@
 package control
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/remora-project/remora"
-	"github.com/remora-project/remora/modules"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,13 +45,30 @@ type warmCluster struct {
 	worker  remora.NodeSize
 	env     map[string]string
 	since   time.Time
-	taken   chan struct{} // closed when it is not in the pool any more
+	waits   context.Context // ends when it is not in the pool any more, or with Close
+	taken   context.CancelFunc
+}
+
+// warmTimes bound what is asked of clusters that wait; zero values are the
+// defaults.
+type warmTimes struct {
+	answer  time.Duration // to who waits; 5 s
+	probe   time.Duration // between two questions whether a cluster is there; 5 s
+	patient time.Duration // for the answer to that: a busy machine is no reason to start more on it; 1 minute
+}
+
+func (t warmTimes) withDefaults() warmTimes {
+	t.answer = cmp.Or(t.answer, 5*time.Second)
+	t.probe = cmp.Or(t.probe, 5*time.Second)
+	t.patient = cmp.Or(t.patient, time.Minute)
+	return t
 }
 
 // NewWarm starts to keep clusters ready. dir is for the lock on which they
 // depend.
 func NewWarm(cfg Config, dir string, specs []WarmSpec) (*Warm, error) {
 	ctx, end := context.WithCancel(context.Background())
+	cfg.warm = cfg.warm.withDefaults()
 	w := &Warm{cfg: cfg, ctx: ctx, end: end}
 	if len(specs) == 0 {
 		return w, nil
@@ -132,13 +147,32 @@ func (w *Warm) keep(s WarmSpec) {
 		w.mu.Lock()
 		w.ready = append(w.ready, c)
 		w.mu.Unlock()
-		select {
-		case <-c.taken:
-		case <-w.ctx.Done():
-			if w.take(func(o *warmCluster) bool { return o == c }) != nil {
-				takeDown(context.Background(), log, c, func(string) {})
-			}
+		if err := w.watch(c); err != nil {
+			log.Warn("a cluster that was kept ready is lost", "err", err)
+		}
+		if w.take(func(o *warmCluster) bool { return o == c }) != nil {
+			takeDown(context.Background(), log, c, func(string) {})
+		}
+		if w.ctx.Err() != nil {
 			return
+		}
+	}
+}
+
+// watch returns when a cluster is taken or Close is called, or with an error if
+// the cluster is lost: else who claims it would be the one to notice, and start
+// cold.
+func (w *Warm) watch(c *warmCluster) error {
+	tick := time.NewTicker(w.cfg.warm.probe)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.waits.Done():
+			return nil
+		case <-tick.C:
+			if err := c.whole(c.waits, w.cfg.warm.patient); err != nil && c.waits.Err() == nil {
+				return err
+			}
 		}
 	}
 }
@@ -148,80 +182,18 @@ func (w *Warm) start(s WarmSpec) (*warmCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &warmCluster{spec: s, runtime: rt, env: w.cfg.Env(), since: time.Now(), taken: make(chan struct{})}
+	c := &warmCluster{spec: s, runtime: rt, env: w.cfg.Env(), since: time.Now()}
+	c.waits, c.taken = context.WithCancel(w.ctx)
 	c.head, c.worker, _ = w.cfg.Sizing.Nodes(s.WorkerType, s.Workers, 0, 0)
 	c.Cluster, err = w.cfg.Provider.Start(w.ctx, remora.ClusterSpec{
 		ID: remora.NewClusterID("warm"), Runtime: rt, Head: c.head, Worker: c.worker, Workers: s.Workers, Env: c.env,
 		Record: func(context.Context, remora.Handle) error { return nil }, // it ends with its owner
 		Owner:  w.owner.Name(),
 	})
-	return c, err
-}
-
-// take removes the longest waiting cluster that fits; nil if there is none.
-func (w *Warm) take(fits func(*warmCluster) bool) *warmCluster {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	i := slices.IndexFunc(w.ready, fits)
-	if i < 0 {
-		return nil
-	}
-	c := w.ready[i]
-	w.ready = slices.Delete(w.ready, i, i+1)
-	close(c.taken)
-	return c
-}
-
-// claim hands out a cluster for what is needed, if one waits: recorded, and its
-// logs going to the target. One that does not answer is taken down.
-func (w *Warm) claim(ctx context.Context, n need, env modules.Ready, head, worker remora.NodeSize, target remora.LogTarget) remora.Cluster {
-	if w == nil || env.WorkingDir != "" {
-		return nil
-	}
-	current := w.cfg.Env()
-	outdated := func(c *warmCluster) bool { return !maps.Equal(c.env, current) }
-	for c := w.take(outdated); c != nil; c = w.take(outdated) { // no one would ever be given it
-		w.drop(c)
-	}
-	for {
-		c := w.take(func(c *warmCluster) bool {
-			return c.spec.Workers == n.workers && c.head == head && c.worker == worker && !outdated(c) &&
-				c.runtime.Dir == env.Runtime.Dir && maps.Equal(c.runtime.Env, env.Runtime.Env) && slices.Equal(c.runtime.Path, env.Runtime.Path)
-		})
-		if c == nil {
-			return nil
-		}
-		err := w.hand(ctx, c, n, target)
-		if err == nil {
-			return c.Cluster
-		}
-		w.cfg.Log.Warn("a cluster that was kept ready cannot be used", "err", err)
-		w.drop(c)
-		if ctx.Err() != nil || remora.KindOf(err) == remora.WrongState {
-			return nil // the run or session does not want one any more
-		}
-	}
-}
-
-// drop ends a cluster that is not in the pool any more.
-func (w *Warm) drop(c *warmCluster) {
-	w.wg.Go(func() { takeDown(context.Background(), w.cfg.Log, c, func(string) {}) })
-}
-
-func (w *Warm) hand(ctx context.Context, c *warmCluster, n need, target remora.LogTarget) error {
-	nodes, err := c.Nodes(ctx)
 	if err != nil {
-		return err
+		c.taken()
 	}
-	for _, node := range nodes {
-		if !node.Alive {
-			return fmt.Errorf("node %s is lost", node.ID)
-		}
-	}
-	if err := n.record(ctx, c.Handle()); err != nil {
-		return err
-	}
-	return c.Assign(ctx, target)
+	return c, err
 }
 
 // WarmState is a cluster that waits, for who wants to know what it costs.
@@ -231,18 +203,28 @@ type WarmState struct {
 	Memory int64 // bytes
 }
 
-// State lists the clusters that wait.
+// State lists the clusters that wait, and that answer.
 func (w *Warm) State(ctx context.Context) []WarmState {
 	w.mu.Lock()
 	ready := slices.Clone(w.ready)
 	w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.warm.answer)
+	defer cancel()
+	answers := make([]*WarmState, len(ready))
+	var asked sync.WaitGroup
+	for i, c := range ready {
+		asked.Go(func() {
+			if memory, err := c.Memory(ctx); err == nil { // else it was taken or is lost
+				answers[i] = &WarmState{c.spec, c.since, memory}
+			}
+		})
+	}
+	asked.Wait()
 	out := make([]WarmState, 0, len(ready))
-	for _, c := range ready {
-		memory, err := c.Memory(ctx)
-		if err != nil {
-			continue // taken or lost meanwhile
+	for _, s := range answers {
+		if s != nil {
+			out = append(out, *s)
 		}
-		out = append(out, WarmState{c.spec, c.since, memory})
 	}
 	return out
 }

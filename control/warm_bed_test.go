@@ -15,6 +15,8 @@ import (
 const (
 	warmStarted = "warm cluster started"
 	assigned    = "cluster assigned"
+	nodes       = "nodes"
+	memory      = "memory"
 )
 
 // warmShell and warmPython are pools of one cluster.
@@ -24,11 +26,13 @@ var (
 )
 
 // newWarmPlane makes a control plane that keeps clusters ready and has not
-// resumed yet.
+// resumed yet. Whether they are there it finds out by claiming them, unless
+// change says otherwise.
 func (b *bed) newWarmPlane(specs []control.WarmSpec, change ...func(*control.Config)) *plane {
 	b.t.Helper()
 	return b.newPlane(append(change, func(c *control.Config) {
 		own := *c
+		own.ProbeByDefault(2 * deadline)
 		own.Provider = warmProvider{fake.New(b.host), c.Provider.(provider).gate}
 		w, err := control.NewWarm(own, filepath.Join(b.dir, "warm"), specs)
 		if err != nil {

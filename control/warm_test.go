@@ -75,7 +75,7 @@ func TestWarmClustersAreNotListed(t *testing.T) {
 			t.Errorf("a cluster is listed as %+v", s)
 		}
 	}
-	p.fault("at memory", 1)
+	p.fault("at "+memory, 1)
 	if all := p.warm.State(t.Context()); len(all) != 1 {
 		t.Errorf("with one that does not answer, the clusters are %+v", all)
 	}
@@ -206,7 +206,7 @@ func TestWarmClusterIsLost(t *testing.T) {
 	for name, harm := range map[string]func(b *bed, p *plane, id string) error{
 		"machine":    func(b *bed, _ *plane, id string) error { return b.host.Lose(id) },
 		"node":       func(b *bed, _ *plane, id string) error { b.host.KillNode(id, 1); return nil },
-		"no answer":  func(_ *bed, p *plane, _ string) error { p.fault("at nodes", 1); return nil },
+		"no answer":  func(_ *bed, p *plane, _ string) error { p.fault("at "+nodes, 1); return nil },
 		"assignment": func(_ *bed, p *plane, _ string) error { p.fault("before "+assigned, 1); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -235,7 +235,7 @@ func TestStopWhileAWarmClusterIsHandedOut(t *testing.T) {
 	b.job("j", counted)
 	p := b.warmPlane(warmShell)
 	warm := p.pool(1)
-	p.holdAt("at nodes")
+	p.holdAt("at " + nodes)
 	r := p.start("j")
 	<-p.held
 	p.stop(r)
