@@ -206,7 +206,11 @@ func TestRunKilled(t *testing.T) {
 	}
 	eventually(t, gone, "the cluster has not ended: %q", b.left())
 	want(t, testenv.Run(t, b.env, "run", b.script("nothing.py", "")), 0)
-	places, _ := filepath.Glob(filepath.Join(os.Getenv("HOME"), ".cache/remora/local/run-*"))
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	places, _ := filepath.Glob(filepath.Join(cache, "remora", "local", "run-*"))
 	for _, place := range places {
 		if _, err := os.Stat(filepath.Join(place, "logs")); err == nil && unlocked(place) {
 			t.Errorf("%s is left", place)
