@@ -1,7 +1,8 @@
 """Drives a Jupyter kernel for test_notebooks.py. It runs on the Python of JupyterLab's environment.
 
     notebook_kernel.py KERNEL             answers requests, lines of JSON, each with a line: {"op": "run", "code": …,
-                                          "reply": whether, "interrupt": file}, {"op": "restart"}, {"op": "kill"}
+                                          "reply": whether, "interrupt": file}, {"op": "queue", "codes": […],
+                                          "after": file}, {"op": "restart"}, {"op": "kill"}
     notebook_kernel.py execute NOTEBOOK   executes a notebook with nbclient, and prints it
 """
 
@@ -55,6 +56,15 @@ class Kernel:
                     return message["content"]
         except queue.Empty:
             return None
+
+    def queue(self, codes, after):
+        """Has cells wait for one another, as Run All does. Returns once the file is there that the first one makes."""
+        for code in codes:
+            self.client.execute(code)
+        start = time.monotonic()
+        while not os.path.exists(after):
+            assert time.monotonic() - start < CELL_WITHIN, f"the first cell does not run after {CELL_WITHIN} s"
+            time.sleep(0.05)
 
     def restart(self):
         self.client.stop_channels()

@@ -200,12 +200,17 @@ def test_interrupt(kernel, magics, folder, code):
 
 
 def test_kernel_of_remora_notebook(python, environment, magics, folder):
-    """It shows pictures as the other does, answers to a cell that is interrupted, and shows what that had printed."""
+    """It shows pictures as the other does, those of cells that fail too, with lines counted from the cell's first; it
+    answers to a cell that is interrupted, and shows what that had printed."""
     k = Kernel("remora", python, environment)
     try:
         assert f"Switched to Session: {magics.session}." in k.cell(f"%reconnect {magics.session}").lines
         shown = k.cell("import matplotlib.pyplot as plt\nplt.plot([1, 4, 2])\nplt.show()")
         assert pictures(shown) == ["image/png"]
+        shown = k.cell("# A comment.\n\n%status\nplt.plot([1, 4, 2])\n1 / 0", reply=True)
+        assert pictures(shown) == ["image/png"] and shown.reply["status"] == "error"
+        assert '", line 5, in <module>\n    1 / 0\n' in shown.text
+        assert k.cell("# A comment.\nlen('a\u2028b')").lines == ["3"]
         runs = str(folder / "runs")
         shown = k.cell("print('asleep')\nimport pathlib, time\n"
                        f"pathlib.Path('{runs}').touch(); time.sleep(600)", interrupt=runs, reply=True)
@@ -217,14 +222,45 @@ def test_kernel_of_remora_notebook(python, environment, magics, folder):
         k.close()
 
 
+def await_stopped(glue, session):
+    await_that(f"session {session} stopped",
+               lambda: glue.get_session(Id=session)["Session"]["Status"] == "STOPPED", 240)
+
+
+def known(glue):
+    return {session["Id"] for session in glue.list_sessions(MaxResults=1000)["Sessions"]}
+
+
+def test_ends_of_sessions_in_the_kernel_of_remora_notebook(python, environment, glue, folder):
+    """A restart with cells in the queue leaves no session behind; where Python dies the cell is an error, with what it
+    had printed and why, and the next one has a session."""
+    k = Kernel("remora", python, environment)
+    try:
+        first = SESSION.search(k.cell(MAGICS).text + k.cell("1").text)[1]
+        before = known(glue)
+        runs = str(folder / "runs")
+        long = f"import pathlib, time\npathlib.Path('{runs}').touch()\ntime.sleep(600)"
+        k.ask("queue", codes=[long, "2", "3"], after=runs)
+        k.ask("restart")
+        await_stopped(glue, first)
+        assert known(glue) == before
+
+        k.cell(MAGICS)
+        second = SESSION.search(k.cell("1").text)[1]
+        shown = k.cell("import os\nprint('last words')\nos._exit(3)", reply=True)
+        assert shown.reply["status"] == shown.outputs[-1]["output_type"] == "error"
+        assert shown.reply["ename"] == "InterpreterDied" and "exited with status 3" in shown.reply["evalue"]
+        assert "last words" in shown.lines and "{" not in shown.text.partition("last words")[2]
+        await_that(f"session {second} failed",
+                   lambda: glue.get_session(Id=second)["Session"]["Status"] == "FAILED", 240)
+        assert k.cell("6 * 7").lines[-1] == "42"
+    finally:
+        k.close()
+
+
 def test_restart_and_stop(kernel, magics, glue):
     kernel.ask("restart")
-
-    def stopped(session):
-        await_that(f"session {session} stopped",
-                   lambda: glue.get_session(Id=session)["Session"]["Status"] == "STOPPED", 240)
-
-    stopped(magics.session)
+    await_stopped(glue, magics.session)
     shown = kernel.cell("x")
     fresh = SESSION.search(shown.text)[1]
     assert fresh != magics.session and shown.lines[-1] == "NameError: name 'x' is not defined"
@@ -232,7 +268,7 @@ def test_restart_and_stop(kernel, magics, glue):
     assert re.search(rf"\| {fresh} \| READY ", listed) and re.search(rf"\| {magics.session} \| STOPPED ", listed)
     assert kernel.cell("%stop_session").lines[-1] == "Stopped session."
     assert kernel.cell("%status").lines[-1] == "There is no current session."
-    stopped(fresh)
+    await_stopped(glue, fresh)
 
 
 def execute(python, environment, name, bucket, folder):
@@ -279,10 +315,16 @@ def test_reviews_walkthrough(s3, python, environment, folder):
     assert s3.list_objects_v2(Bucket="notebook-reviews", Prefix="walkthrough/parquet/")["KeyCount"] > 0
 
 
-def test_check(server, folder):
-    """On the running server, in a home that stays empty; no key of the server is in an argument or a word of it."""
-    home, tmp = folder / "home", server.base / "tmp"
+def test_check(server, glue, folder):
+    """On the running server, in a home that stays empty; no key of the server is in an argument or a word of it. What a
+    `remora notebook` that was killed has left is cleared up: its folder, and the session of one of its kernels."""
+    home, run = folder / "home", server.base / "run"
     home.mkdir()
+    killed = run / "remora-notebook-killed"
+    killed.mkdir()
+    (killed / "lock").touch()
+    glue.create_session(Id="abandoned", Role="arn:aws:iam::000000000000:role/any", NumberOfWorkers=1,
+                        Command={"Name": "glueray", "PythonVersion": "3.9"}, Tags={"remora-notebook": killed.name})
     own = {**server._own_environment(), "HOME": str(home)}
     command = [PROGRAM, "--config", server.config, "--data-dir", server.data, "notebook", "--check"]
     done = subprocess.run(command, env=own, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -291,4 +333,5 @@ def test_check(server, folder):
     assert [line.split(",")[0] for line in done.stdout.splitlines()] == [
         "ok    starts a session", "ok    runs a cell", "ok    runs Ray tasks", "ok    stops the session"]
     assert not any(key in done.stdout + done.stderr for key in server.keys)
-    assert list(home.iterdir()) == [] and list(tmp.glob("**/remora-notebook-*")) == []
+    assert list(home.iterdir()) == [] and list(run.glob("remora-notebook-*")) == []
+    await_stopped(glue, "abandoned")

@@ -56,6 +56,10 @@ func TestOutput(t *testing.T) {
 		"several": {[]event{out("a"), show("image/png", "MQ=="), value("text/html", "<b>", "text/plain", "t")},
 			remora.Output{Text: "a\nt", StdOut: "a\n", MimeType: "text/html",
 				Result: "<div><img src=\"data:image/png;base64,MQ==\"></div>\n<div><b></div>\n"}},
+		"Markdown":            {[]event{value("text/markdown", "# t", "text/plain", "t")}, remora.Output{Text: "t", MimeType: "text/markdown", Result: "# t"}},
+		"a table beats LaTeX": {[]event{value("text/latex", "$t$", "text/html", "<b>")}, remora.Output{MimeType: "text/html", Result: "<b>"}},
+		"several with LaTeX": {[]event{show("text/markdown", "# <t>"), value("text/latex", "$1 < 2$")},
+			remora.Output{MimeType: "text/html", Result: "<div><pre># &lt;t&gt;</pre></div>\n<div><pre>$1 &lt; 2$</pre></div>\n"}},
 		"a picture of another shape": {[]event{value("image/png", png(3, 2))},
 			remora.Output{MimeType: "text/html", Result: "<div><img src=\"data:image/png;base64," + png(3, 2) + "\"></div>\n"}},
 		"a picture of the kernel's shape": {[]event{value("image/png", png(4, 3))}, remora.Output{MimeType: "image/png", Result: png(4, 3)}},
@@ -212,4 +216,18 @@ func TestPicture(t *testing.T) {
 	if !reflect.DeepEqual(s.Output, want) {
 		t.Errorf("it is %+v, want %+v", s.Output, want)
 	}
+}
+
+// What Python prints and what comes out of descriptor 1 are in one order. The
+// interpreter waits for the host here as long as a busy machine may take.
+func TestPrintsAndDescriptorsInOrder(t *testing.T) {
+	t.Parallel()
+	b := serve(t, real())
+	b.run(1, "import os, remora.session.channel as channel\nchannel._READ_WITHIN = 60")
+	const lines = 1000
+	var want strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&want, "text %d\nraw %d\n", i, i)
+	}
+	b.want(b.run(2, fmt.Sprintf("for i in range(%d):\n    print('text', i)\n    _ = os.write(1, b'raw %%d\\n' %% i)", lines)), remora.StatementAvailable, want.String())
 }

@@ -78,17 +78,20 @@ func (p *pipe) Close() error {
 	return p.file.Close()
 }
 
-// readiness reads pipes in the order in which something has come into them:
-// epoll keeps that order, which Go's own poller reverses. What is printed to
-// one and then to another stands like that in the output, if it does not come
-// too fast.
+// readiness reads the pipe of events before any other: its writer waits until
+// the others are empty before it writes, so what is in it is older than what is
+// in them. The others it reads in the order in which something has come into
+// them; epoll keeps that order, which Go's own poller reverses. What is printed
+// to one and then to another stands like that in the output, if it does not
+// come too fast.
 type readiness struct {
 	epoll, wake int // descriptors
 	pipes       []*pipe
 	ended       chan struct{} // closed when run has returned
 }
 
-func newReadiness(pipes ...*pipe) (*readiness, error) {
+func newReadiness(events *pipe, others ...*pipe) (*readiness, error) {
+	pipes := append([]*pipe{events}, others...)
 	r := &readiness{epoll: -1, wake: -1, pipes: pipes, ended: make(chan struct{})}
 	var err error
 	if r.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
@@ -128,7 +131,10 @@ func (r *readiness) run(closed func(*pipe)) {
 				return
 			}
 			p := r.pipes[e.Fd]
-			p.catchUp()
+			r.pipes[0].catchUp()
+			if p != r.pipes[0] {
+				p.catchUp()
+			}
 			if e.Events&(unix.EPOLLIN|unix.EPOLLHUP) == unix.EPOLLHUP {
 				unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, int(p.file.Fd()), nil)
 				closed(p)

@@ -3,12 +3,14 @@ package session
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"html"
 	"strings"
 )
 
 // forms are the types that are shown as such and not as text, the best one
 // first: a value that has several has the same in all of them.
-var forms = []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml", "text/html"}
+var forms = []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml", "text/html", "text/markdown",
+	"text/latex"}
 
 // rich is a value that is more than text: a picture in base64, or markup.
 type rich struct{ mime, data string }
@@ -25,7 +27,8 @@ func best(data bundle) (r rich, ok bool) {
 
 // result is the one value that a statement has room for. Several are brought
 // together in HTML, and so is a picture that the Jupyter kernel would draw in
-// another shape: it gives every picture 640 by 480 points.
+// another shape: it gives every picture 640 by 480 points. Markdown and LaTeX
+// are shown as they are written there.
 func result(all []rich) (mime, data string) {
 	if len(all) == 1 && (!strings.HasPrefix(all[0].mime, "image/") || all[0].mime == "image/svg+xml" || fits(all[0])) {
 		return all[0].mime, all[0].data
@@ -33,10 +36,13 @@ func result(all []rich) (mime, data string) {
 	var b strings.Builder
 	for _, r := range all {
 		b.WriteString("<div>")
-		if strings.HasPrefix(r.mime, "image/") && r.mime != "image/svg+xml" {
-			b.WriteString(`<img src="data:` + r.mime + ";base64," + strings.Join(strings.Fields(r.data), "") + `">`)
-		} else {
+		switch {
+		case r.mime == "text/markdown" || r.mime == "text/latex":
+			b.WriteString("<pre>" + html.EscapeString(r.data) + "</pre>")
+		case r.mime == "image/svg+xml" || r.mime == "text/html":
 			b.WriteString(r.data)
+		default:
+			b.WriteString(`<img src="data:` + r.mime + ";base64," + strings.Join(strings.Fields(r.data), "") + `">`)
 		}
 		b.WriteString("</div>\n")
 	}

@@ -1,16 +1,20 @@
 """AWS Glue's kernel for `remora notebook`: that of aws-glue-sessions as it is, but for what it keeps from the reader.
 
 An interrupted cell gets no answer from it, so that Jupyter waits for ever, and nothing is seen of what the cell had
-printed. Before the first cell it asks the package index for newer releases, without a deadline, and advises to
-install them; they have no Ray.
+printed. A cell in which Python died is no error for Jupyter, and one that failed loses its figures. Tracebacks count
+lines from the first one that is not a comment, a magic or empty. A kernel that is shut down with cells in its queue
+runs the next one, in a session of which nobody knows. Before the first cell it asks the package index for newer
+releases, without a deadline, and advises to install them; they have no Ray.
 """
 
+import asyncio
 import time
 
 # First: it sees to it that botocore, which the others import, knows pictures in the answers.
 from aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel import GlueKernel
 from aws_glue_interactive_sessions_kernel.glue_kernel_utils.GlueSessionsConstants import (
     CANCELLED_STATEMENT_STATUS,
+    ERROR_STATEMENT_STATUS,
     FINAL_STATEMENT_STATUS,
 )
 from aws_glue_interactive_sessions_kernel.glue_kernel_utils.KernelGateway import KernelGateway
@@ -32,29 +36,51 @@ class Gateway(KernelGateway):
 
 
 class Kernel(GlueKernel):
+    # Set on another thread than the cells', which may be in the middle of one.
+    ending = False
+
     def __init__(self, **options):
         super().__init__(**options)
         self.kernel_gateway = Gateway(self.ipython_display)
 
     def reset_kernel(self):
+        if self.ending:
+            return  # the cell that runs still asks for its statement
         super().reset_kernel()
         self.kernel_gateway = Gateway(self.ipython_display)
+
+    def do_shutdown(self, restart):
+        self.ending = True
+        return super().do_shutdown(restart)
+
+    def create_session(self):
+        if self.ending:  # the cell has found the session stopped
+            raise KeyboardInterrupt
+        super().create_session()
 
     def _get_latest_kernel_version(self, name):
         return None
 
     # ipykernel looks at the names of the parameters.
     async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False):
+        if self.ending:
+            raise asyncio.CancelledError  # there is no way for a reply any more
         try:
             reply = await super().do_execute(code, silent, store_history, user_expressions, allow_stdin)
+            if self.ending:
+                raise asyncio.CancelledError
             return self._interrupted() if reply is None else reply
         except KeyboardInterrupt:  # while the session started, or a second one
+            if self.ending:
+                raise asyncio.CancelledError
             return self._fail("KeyboardInterrupt", "", ["KeyboardInterrupt"])
 
     def _interrupted(self):
         """The reply to a cell whose statement has been asked to end."""
         deadline = time.monotonic() + CANCELLED_WITHIN
         while self.kernel_gateway.statement is not None and time.monotonic() < deadline:
+            if self.ending:
+                raise asyncio.CancelledError
             answer = self.kernel_gateway.get_statement(self.get_session_id(), self.kernel_gateway.statement)
             state, output = answer["Statement"]["State"], answer["Statement"].get("Output")
             if state == CANCELLED_STATEMENT_STATUS:
@@ -66,6 +92,27 @@ class Kernel(GlueKernel):
             time.sleep(0.1)
         self._send_error_output("The statement goes on: it cannot be cancelled now. The next cell waits for it.")
         return self._fail("KeyboardInterrupt", "", ["KeyboardInterrupt"])
+
+    async def _execute_magics(self, code, *options):
+        """What is left of the cell, with each line at its place."""
+        left = await super()._execute_magics(code, *options)
+        lines = code.splitlines(keepends=True)
+        first = len(lines) - 1 - left.count("\n") if isinstance(left, str) else 0
+        if not left or left != "\n".join(line.splitlines()[0] for line in lines[first:]):
+            return left  # a magic of the whole cell
+        return "\n" * first + "".join(lines[first:])
+
+    def _construct_reply_content(self, statement):
+        output = statement["Output"]
+        if statement["State"] == ERROR_STATEMENT_STATUS:
+            self.execution_counter += 1
+            self.display_result(output)
+            name, message = output["ErrorName"], output["ErrorValue"]
+            return self._fail(name, message, [f"{name}: {message}"])
+        reply = super()._construct_reply_content(statement)
+        if reply["status"] == "error" and "Result" in output["Data"]:  # what was printed stands before the traceback
+            self.display_result({"Data": {name: output["Data"][name] for name in ("MimeType", "Result")}})
+        return reply
 
     def _fail(self, name, message, traceback):
         error = {"ename": name, "evalue": message, "traceback": traceback}

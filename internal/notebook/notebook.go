@@ -102,7 +102,7 @@ func (o Options) with(ctx context.Context, use func(*place) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer p.remove()
+	defer p.Remove()
 	ready, ok := o.Running()
 	if !ok {
 		o.Say("starting a server, which ends with the notebook")
@@ -120,8 +120,10 @@ func (o Options) with(ctx context.Context, use func(*place) error) (err error) {
 		return err
 	}
 	c := client.Client{Endpoint: ready.Endpoint, Region: ready.Region, AccessKeyID: id, SecretAccessKey: secret}
-	mark := random()
-	if err := p.write(c, o.Dir, mark, o.Browser); err != nil {
+	if err := o.stopAbandoned(ctx, c, p.over); err != nil {
+		return fmt.Errorf("stop the sessions of a notebook that was killed: %w", err)
+	}
+	if err := p.write(c, o.Dir, o.Browser); err != nil {
 		return fmt.Errorf("write the notebook's settings: %w", err)
 	}
 	defer func() {
@@ -129,7 +131,7 @@ func (o Options) with(ctx context.Context, use func(*place) error) (err error) {
 		// killed has not, and a server that ends would leave the clusters behind.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		if e := endSessions(ctx, c, mark); e != nil {
+		if e := endSessions(ctx, c, p.mark()); e != nil {
 			err = errors.Join(err, fmt.Errorf("stop the notebook's sessions: %w", e))
 		}
 	}()

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/remora-project/remora"
 	"github.com/remora-project/remora/internal/client"
+	"github.com/remora-project/remora/internal/scratch"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,12 +30,11 @@ var (
 	checkPy []byte
 )
 
-// place is the private folder. Its lock ends with this process; what a process
-// that was killed has left, the next one removes.
+// place is the private folder, which ends with this process.
 type place struct {
-	dir  string
+	*scratch.Folder
 	env  remora.Runtime
-	lock *os.File
+	over []string // marks of places that are no more
 }
 
 const prefix = "remora-notebook-"
@@ -43,46 +44,30 @@ func makePlace(env remora.Runtime) (*place, error) {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && unix.Access(dir, unix.W_OK) == nil {
 		base = dir
 	}
-	sweep(base)
-	dir, err := os.MkdirTemp(base, prefix) // 0700
+	before, _ := filepath.Glob(filepath.Join(base, prefix+"*"))
+	f, err := scratch.Make(base, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the notebook's settings: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err == nil {
-		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock the folder of the notebook's settings: %w", err), os.RemoveAll(dir))
-	}
-	return &place{dir, env, lock}, nil
-}
-
-func (p *place) remove() {
-	os.RemoveAll(p.dir)
-	p.lock.Close()
-}
-
-// sweep removes folders that nobody holds. One without a lock is being made.
-func sweep(base string) {
-	locks, _ := filepath.Glob(filepath.Join(base, prefix+"*", "lock"))
-	for _, path := range locks {
-		f, err := os.Open(path)
-		if err != nil {
-			continue // another user's
+	p := &place{Folder: f, env: env}
+	for _, dir := range before {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			p.over = append(p.over, filepath.Base(dir))
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			os.RemoveAll(filepath.Dir(path))
-		}
-		f.Close()
 	}
+	return p, nil
 }
 
-func (p *place) path(name string) string { return filepath.Join(p.dir, filepath.FromSlash(name)) }
+// mark is what the sessions of its kernels are tagged with. It is the folder's
+// name, so that who removes the folder of a process that was killed knows its
+// sessions.
+func (p *place) mark() string { return filepath.Base(p.Path) }
+
+func (p *place) path(name string) string { return filepath.Join(p.Path, filepath.FromSlash(name)) }
 
 // write lays out what Jupyter, the kernel and the AWS SDK read. All of it is for
 // the user alone: one of the files has the server's key.
-func (p *place) write(c client.Client, root, mark string, browser bool) error {
+func (p *place) write(c client.Client, root string, browser bool) error {
 	kernel := "data/kernels/" + kernelName + "/"
 	spec := map[string]any{
 		"argv":         []string{p.env.Python, p.path(kernel + "kernel.py"), "-f", "{connection_file}", "--log-level=ERROR"},
@@ -106,7 +91,7 @@ func (p *place) write(c client.Client, root, mark string, browser bool) error {
 		kernel + "kernel.json":              jsonOf(spec),
 		"config/jupyter_server_config.json": jsonOf(settings),
 		"aws/credentials":                   fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKeyID, c.SecretAccessKey),
-		"aws/config":                        fmt.Appendf(nil, profile, c.Endpoint, c.Region, markTag, mark),
+		"aws/config":                        fmt.Appendf(nil, profile, c.Endpoint, c.Region, markTag, p.mark()),
 	}
 	if err := os.Mkdir(p.path("tmp"), 0o700); err != nil {
 		return err

@@ -26,7 +26,7 @@ func endSessions(ctx context.Context, c client.Client, mark string) error {
 			if asked[id] {
 				continue
 			}
-			if err := c.Call(ctx, "glue", "AWSGlue.StopSession", map[string]any{"Id": id}, nil); err != nil {
+			if err := stopSession(ctx, c, id); err != nil {
 				return err
 			}
 			asked[id] = true
@@ -42,6 +42,29 @@ func endSessions(ctx context.Context, c client.Client, mark string) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// stopAbandoned stops the sessions of notebooks that could not: their clusters
+// outlive a server that ends with its notebook, and the next one adopts them.
+// The server takes them down while the new notebook starts.
+func (o Options) stopAbandoned(ctx context.Context, c client.Client, marks []string) error {
+	for _, mark := range marks {
+		open, err := openSessions(ctx, c, map[string]string{markTag: mark})
+		if err != nil {
+			return err
+		}
+		for _, id := range open {
+			if err := stopSession(ctx, c, id); err != nil {
+				return err
+			}
+			o.Say("stopping session " + id + " of a notebook that was killed")
+		}
+	}
+	return nil
+}
+
+func stopSession(ctx context.Context, c client.Client, id string) error {
+	return c.Call(ctx, "glue", "AWSGlue.StopSession", map[string]any{"Id": id}, nil)
 }
 
 // clustersGone reports whether the server looks after no session that has

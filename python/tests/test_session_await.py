@@ -1,5 +1,7 @@
 """Top-level await, on one event loop for the session."""
 
+import threading
+
 from test_session_host import Host
 
 
@@ -62,6 +64,32 @@ def test_an_interrupt_leaves_background_tasks_alone():
         result = host.result()
         assert result.status == "cancelled"
         assert host.run("event.set()\nawait task").plain == "'woken'"
+
+
+def test_an_interrupt_while_the_loop_runs_a_callback():
+    """The first one is for the task, which the loop cannot get to; the host repeats it."""
+    with Host() as host:
+        host.start(
+            "import asyncio, time\ndef busy():\n    print('in')\n    time.sleep(1000)\n"
+            "asyncio.get_running_loop().call_soon(busy)\nawait asyncio.sleep(1000)"
+        )
+        host.until("in")
+        stop = threading.Event()
+
+        def interrupt():
+            while not stop.wait(0.1):
+                host.interrupt()
+
+        repeat = threading.Thread(target=interrupt)
+        repeat.start()
+        try:
+            result = host.result()
+        finally:
+            stop.set()
+            repeat.join()
+        assert (result.status, result.ename) == ("cancelled", "KeyboardInterrupt")
+        assert "time.sleep(1000)" in result.traceback
+        assert host.run("await asyncio.sleep(0, 6)").plain == "6"
 
 
 def test_asyncio_run_works_between():

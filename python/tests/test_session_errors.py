@@ -50,6 +50,7 @@ def test_a_syntax_error_shows_the_line_and_the_place():
         ("%%time\nx = 1", "IPython magic"),
         ("!ls -l", "use subprocess.run"),
         ("files = !ls", "use subprocess.run"),
+        ("x = 1\nnames = %who str", "`%who` is an IPython magic"),
         ("print?", "use help(print)"),
     ],
 )
@@ -177,6 +178,13 @@ def test_warnings_carry_the_source():
     with Host() as host:
         result = host.run("import warnings\nwarnings.warn('beware')")
         assert result.err == "<cell 0>:2: UserWarning: beware\n  warnings.warn('beware')\n"
+
+
+def test_a_warning_is_shown_once_in_each_cell():
+    with Host() as host:
+        code = "import warnings\nfor _ in range(3):\n    warnings.warn('beware')"
+        for n in range(2):
+            assert host.run(code).err == f"<cell {n}>:3: UserWarning: beware\n  warnings.warn('beware')\n"
 
 
 def test_errors_in_threads_are_on_stderr():

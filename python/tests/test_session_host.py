@@ -245,5 +245,6 @@ def test_exit_without_a_word():
 
 def test_a_session_that_cannot_reach_its_host_ends():
     with Host() as host:
-        host.start("import os; os.closerange(10, 5000); print('x')")
+        host.start("import os; os.closerange(3, 5000); print('x')")
         assert host.wait() == 1
+        host.until_raw(2, "remora session: the code has closed the pipe of events")

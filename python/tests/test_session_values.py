@@ -24,6 +24,7 @@ HTML = "class T:\n    def __repr__(self): return 'plain'\n"
         ("('ä' +\n 'b')  # loud", "'äb'"),
         ("f'{1}' \\\n 'x'", "'1x'"),
         ("1\r\n2", "2"),
+        ("\ufeff1", "1"),
         ("def f(): pass", None),
         ("for i in range(3): i", None),
         ("if True: 5", None),
@@ -47,6 +48,17 @@ def test_the_last_value_has_a_name():
         assert host.run("_").plain == "'mine'"
 
 
+def test_the_last_value_leaves_names_of_others_alone():
+    with Host() as host:
+        host.run("5")
+        host.run("import gettext; gettext.install('x')")
+        host.run("6")
+        assert host.run("_('text')").plain == "'text'"
+        host.run("import builtins; del builtins._")
+        host.run("7")
+        assert host.run("_").plain == "7"
+
+
 @pytest.mark.parametrize(
     "body, expected",
     [
@@ -54,6 +66,8 @@ def test_the_last_value_has_a_name():
         ("def _repr_markdown_(self): return '# x'", {"text/markdown": "# x"}),
         ("def _repr_svg_(self): return '<svg/>'", {"image/svg+xml": "<svg/>"}),
         ("def _repr_png_(self): return b'png'", {"image/png": "cG5n"}),
+        ("def _repr_html_(self): return 'ä'.encode()", {"text/html": "ä"}),
+        ("def _repr_svg_(self): return b'<svg/>'", {"image/svg+xml": "<svg/>"}),
         ("def _repr_jpeg_(self): return b'jpg', {}", {"image/jpeg": "anBn"}),
         ("def _repr_html_(self): return None", {}),
         ("def _repr_html_(self): raise NotImplementedError", {}),
@@ -74,6 +88,17 @@ def test_rich_values(body, expected):
         result = host.run(f"{HTML}    {body}\nT()")
         assert result.data == {"text/plain": "plain", **expected}
         assert host.run("T").data == {"text/plain": "<class '__main__.T'>"}
+
+
+def test_values_that_show_themselves():
+    with Host() as host:
+        own = f"{HTML}    def _ipython_display_(self): print('shown')\n"
+        result = host.run(own + "display(T())\nT()")
+        assert (result.out, result.data, result.displays) == ("shown\nshown\n", None, [])
+        result = host.run(own + "    def _repr_html_(self): return 'h'\nT()")
+        assert (result.out, result.data) == ("", {"text/plain": "plain", "text/html": "h"})
+        result = host.run(f"{HTML}    def _ipython_display_(self): raise NotImplementedError\nT()")
+        assert (result.err, result.plain) == ("", "plain")
 
 
 def test_a_representation_that_fails_is_reported_and_the_others_are_shown():

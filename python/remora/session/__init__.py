@@ -47,7 +47,8 @@ Events
 
 Descriptors 1 and 2
     What C code, started programs and forked children write, as raw bytes, belongs to the statement that runs. When
-    "done" comes, the host reads what is in these pipes at that moment before it takes the statement for finished.
+    "done" comes, the host reads what is in these pipes at that moment before it takes the statement for finished. The
+    other events wait, a moment at most, until these pipes are empty: what a program has printed stands before them.
     Children may hold them open after the interpreter's end: its exit is known from waiting for the process and from the
     end of the events. Last words, such as those of a crash (faulthandler is on), are on descriptor 2.
 
@@ -61,9 +62,9 @@ Cancelling
 
 The end of the process
     Without a shutdown it means that the session has FAILED: the statement that runs has no "done". The exit status or
-    signal, the lines of descriptor 2 and the statement's output tell why: 1 with nothing else also if the pipe of
-    events was closed, by the host or by the cell. SIGTERM kills, unless user code or Ray has
-    a handler: Ray's ends the process between statements, and in one it is a SystemExit like any other.
+    signal, the lines of descriptor 2 and the statement's output tell why: 1 with a line that says so if code of the
+    session closed the pipe of events, 1 with nothing else also if the host did. SIGTERM kills, unless user code or Ray
+    has a handler: Ray's ends the process between statements, and in one it is a SystemExit like any other.
 
 What a cell finds
     `__main__` is a module of its own, whose names are the cells'; there is no `__file__`. sys.argv is [""],

@@ -18,12 +18,22 @@ class EventLoop:
         asyncio.set_event_loop(loop)
         task = loop.create_task(_steps(cell, namespace), name="cell")
 
+        asked = False
+
         def cancel():
-            # In a task's own code the interrupt is raised there. In the loop's it would tear the loop apart.
-            if asyncio.current_task(loop) is not None:
+            # In a task's own code the interrupt is raised there. In the loop's it would tear the loop apart, and is
+            # raised only where the loop does not come round to cancel the task: a callback runs for long.
+            nonlocal asked
+            if asked or asyncio.current_task(loop) is not None:
                 return False
-            loop.call_soon_threadsafe(task.cancel)
+            asked = True
+            loop.call_soon_threadsafe(cancel_task)
             return True
+
+        def cancel_task():
+            nonlocal asked
+            asked = False
+            task.cancel()
 
         self._interrupts.divert = cancel
         try:

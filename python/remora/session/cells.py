@@ -39,7 +39,7 @@ class Compiler:
 
     def compile(self, name, source):
         """Raises what compile raises. The source's lines are known to tracebacks from here on."""
-        source = source.replace("\r\n", "\n").replace("\r", "\n")
+        source = source.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         linecache.cache[name] = (len(source), None, [line + "\n" for line in source.split("\n")], name)
         tree, source = self._parse(name, source)
         last = tree.body[-1] if tree.body else None
@@ -77,9 +77,10 @@ class Compiler:
 
 
 def _hint(line):
-    if line.startswith("%"):
+    magic = re.match(r"(?:[\w, ]+=\s*)?(%\S*)", line)
+    if magic:
         return (
-            f"`{line.split()[0]}` is an IPython magic, and a session runs plain Python. Glue's kernel runs its own "
+            f"`{magic[1]}` is an IPython magic, and a session runs plain Python. Glue's kernel runs its own "
             "magics where they stand at the top of a cell; leave this one out (figures are shown without it)"
         )
     if line.startswith("!") or re.match(r"[\w, ]+=\s*!", line):

@@ -2,28 +2,34 @@
 
 import collections
 import errno
-import fcntl
 import io
 import itertools
 import json
 import os
 import resource
+import struct
 import threading
 from _queue import SimpleQueue  # unlike the one of multiprocessing, and in C: a signal handler may interrupt it
+from fcntl import F_DUPFD_CLOEXEC, fcntl, ioctl
 from json.encoder import encode_basestring_ascii
-from time import sleep
+from termios import FIONREAD
+from time import monotonic, sleep
 
 from .text import Pending
 
 # What one write to the pipe takes; larger events go in pieces.
 _PIECE = 1 << 18
+# Seconds that an event waits at most for the host to read what is in the pipes of descriptors 1 and 2.
+_READ_WITHIN = 0.05
+_NAP = 0.0002
+_NOTHING = struct.pack("i", 0)
 
 
 def claim(fd):
     """Moves a descriptor out of the way of code that closes the low ones, and of programs that are started."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest = 1000 if soft == resource.RLIM_INFINITY or soft > 1100 else max(soft - 30, 10)
-    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
+    high = fcntl(fd, F_DUPFD_CLOEXEC, lowest)
     os.close(fd)
     os.set_blocking(high, True)
     return high
@@ -75,6 +81,10 @@ class Channel:
         self._awake = False
         self._wait = 0
         self.child = False
+        # Writing ends of the pipes of descriptors 1 and 2; none that are not pipes.
+        self.raw = ()
+        # Whether the host has read these, or the last event has waited for that in vain.
+        self._awaits_raw = True
 
     # Each of these returns when what came before has been written.
 
@@ -151,20 +161,44 @@ class Channel:
             event["id"] = self.statement
             self._text.flush(True)
         self._pieces.extend(_pieces(event))
-        self._pump()
+        self._pump(self._await_raw)
 
     def _send_text(self, name, text):
         self._pieces.append(
             b'{"event":"stream","id":%s,"name":"%s","text":%s}\n'
             % (json.dumps(self.statement).encode(), name.encode(), encode_basestring_ascii(text).encode())
         )
-        self._pump()
+        self._pump(self._await_raw)
 
-    def _pump(self):
+    def _await_raw(self):
+        """Waits until the host has read what came from programs and C code before: it reads one pipe after the other.
+
+        A child that writes without a pause must not slow prints down: after a wait in vain there is no other one until
+        the pipes have been seen empty.
+        """
+        end = None
+        try:
+            while any(ioctl(fd, FIONREAD, _NOTHING) != _NOTHING for fd in self.raw):
+                now = monotonic()
+                end = end or now + _READ_WITHIN
+                if not self._awaits_raw or now > end:
+                    self._awaits_raw = False
+                    return
+                sleep(_NAP)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise  # a signal handler's
+            self.raw = ()  # a cell has closed them
+        self._awaits_raw = True
+
+    def _pump(self, first=None):
         """Writes all pieces, even if a signal handler of the user's raises in between; then that is raised."""
         raised = None
         while True:
             try:
+                if first is not None:
+                    first()
+                    first = None
                 while True:
                     self._pipe.flush()
                     if not self._pieces:
@@ -174,8 +208,10 @@ class Channel:
                     collections.deque(map(self._pipe.write, one), 0)
                 break
             except OSError as error:
-                if error.errno in (errno.EPIPE, errno.EBADF):
+                if error.errno == errno.EPIPE:
                     os._exit(1)  # nobody is there to hear it
+                if error.errno == errno.EBADF:
+                    _die_of_closed_pipe()
                 raised = error
             except BaseException as error:
                 raised = error
@@ -212,6 +248,13 @@ class Channel:
             wait = None
         self._awake = wait is not None
         self._wait = wait or 0
+
+
+def _die_of_closed_pipe():
+    try:
+        os.write(2, b"remora session: the code has closed the pipe of events, as os.closerange(3, ...) does\n")
+    finally:
+        os._exit(1)
 
 
 def _pieces(event):

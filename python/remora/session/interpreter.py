@@ -93,6 +93,8 @@ class Interpreter:
     def _value(self, name, code):
         """The representations of what the code's last expression is, None if there is nothing to show."""
         cell = self._compiler.compile(name, code)
+        # Or a warning would be shown once in a session: cells share their lines' numbers.
+        self._names.pop("__warningregistry__", None)
         value = None
         if cell.awaits:
             value = self._loop.run(cell, self._names)
@@ -105,7 +107,7 @@ class Interpreter:
         data = bundle(value)
         if is_figure(value):
             self._figures.close(value)
-        return data
+        return data or None
 
     def _outcome(self, number, data, error):
         event = {"event": "done", "id": number, "status": "ok", "data": data}
@@ -128,9 +130,11 @@ class Interpreter:
                 self._figures.show_open()
                 continue
             data = raw_bundle(value) if raw else bundle(value)
+            if not data:
+                continue
             if self._channel.child:
                 print(data.get("text/plain", ""))
-            elif data:
+            else:
                 self._channel.event(event="display", data=data)
 
     def _end(self):

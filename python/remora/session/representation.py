@@ -8,6 +8,7 @@ from .errors import bounded, print_error
 PLAIN = 100_000
 RICH = 8 << 20
 
+_FAILED = object()
 _METHODS = {
     "_repr_html_": "text/html",
     "_repr_markdown_": "text/markdown",
@@ -19,7 +20,11 @@ _METHODS = {
 
 
 def bundle(value):
-    """All representations of the value, text/plain always among them. Raises what its repr raises."""
+    """All representations of the value, text/plain among them. Raises what its repr raises.
+
+    Empty if the value has shown itself by `_ipython_display_`. The others go before it, other than in IPython: most
+    such methods count on IPython's front end and without it print a repr or open a browser, as plotly's does.
+    """
     from .figures import is_figure, render
 
     found = {}
@@ -32,6 +37,8 @@ def bundle(value):
                 _add(found, mime, _call(value, method))
         if "image/png" in found:
             found.pop("image/jpeg", None)  # the same picture
+        if not found and _call(value, "_ipython_display_") is not _FAILED:
+            return found
     plain = found.pop("text/plain", None)
     return {"text/plain": bounded(repr(value), PLAIN) if plain is None else plain, **found}
 
@@ -52,26 +59,30 @@ def _own_bundle(value):
 
 
 def _call(value, method, **options):
+    """What the method returns, _FAILED if there is none or it cannot."""
     # On the class: proxies that have any attribute one asks for are not asked.
     function = getattr(type(value), method, None)
     if function is None:
-        return None
+        return _FAILED
     try:
         return function(value, **options)
     except NotImplementedError:
-        return None
+        return _FAILED
     except Exception as error:
         print_error(error, f"{type(value).__name__}.{method} failed:")
-        return None
+        return _FAILED
 
 
 def _add(found, mime, content):
     if isinstance(content, tuple):  # with metadata
         content = content[0] if content else None
     if isinstance(content, (bytes, bytearray, memoryview)):
-        from base64 import b64encode
+        if isinstance(mime, str) and (mime.startswith("text/") or mime == "image/svg+xml"):
+            content = bytes(content).decode("utf-8", "replace")
+        else:
+            from base64 import b64encode
 
-        content = b64encode(content).decode()
+            content = b64encode(content).decode()
     # Others, such as the models of widgets, need a front end that talks back.
     if not isinstance(content, str) or not isinstance(mime, str):
         return

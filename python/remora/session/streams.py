@@ -4,6 +4,7 @@ import codecs
 import fcntl
 import io
 import os
+import stat
 import sys
 
 
@@ -111,6 +112,7 @@ class Streams:
             except OSError:
                 continue
             self._kept.append((fd, copy, _identity(copy)))
+        channel.raw = tuple(copy for fd, copy, _ in self._kept if fd and stat.S_ISFIFO(os.fstat(copy).st_mode))
 
     @property
     def errors_fd(self):

@@ -6,6 +6,8 @@ import types
 
 # A module that nobody refers to loses its names, which its functions need.
 _replaced = []
+_NOTHING = object()
+_last = _NOTHING
 
 
 def module_main():
@@ -28,8 +30,12 @@ def install_builtins(display):
 
 
 def show_last(value):
-    """`_` is the last value that was shown, unless the cells have a `_` of their own."""
-    builtins._ = value
+    """`_` is the last value that was shown, unless the cells, or a module such as gettext, have put theirs there."""
+    global _last
+    if getattr(builtins, "_", _last) is _last:
+        builtins._ = _last = value
+    else:
+        _last = _NOTHING  # and the value may go
 
 
 def _input(prompt="", /):
