@@ -69,10 +69,11 @@ func (d *drive) workDir() string { return filepath.Join(d.cfg.WorkDir, d.run.ID)
 // imported: the folder that it is in is the first on the script's path.
 func (d *drive) stageDir() string { return filepath.Join(d.workDir(), ".modules") }
 
-// scriptPath keeps the script's own name, which tracebacks show.
+// scriptPath keeps the script's own name, which tracebacks show, if it can. A
+// script ray.py would be what it imports itself.
 func (d *drive) scriptPath() string {
 	name := path.Base(d.run.Plan.Command.ScriptLocation)
-	if ext := path.Ext(name); len(ext) < 2 || ext == name || len(name) > maxName {
+	if ext := path.Ext(name); len(ext) < 2 || ext == name || len(name) > maxName || name == "ray.py" {
 		name = "script.py"
 	}
 	return filepath.Join(d.workDir(), name)
