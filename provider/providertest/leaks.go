@@ -69,11 +69,18 @@ func (b *bed) checkNothingLeft() {
 			b.t.Errorf("processes %v of %s are left (%v)", pids, id, err)
 		}
 	}
-	now := listeners()
-	for inode, addr := range b.sockets {
-		if now[inode] != "" {
-			b.t.Errorf("a socket on %s is still listened on", addr)
+	var open []string
+	if !until(func() bool { // of who has just been killed by somebody else
+		now := listeners()
+		open = nil
+		for inode, addr := range b.sockets {
+			if now[inode] != "" {
+				open = append(open, addr)
+			}
 		}
+		return len(open) == 0
+	}) {
+		b.t.Errorf("sockets on %q are still listened on", open)
 	}
 	var more []string
 	if !until(func() bool { // others may be using it at this moment

@@ -3,8 +3,10 @@ package supervise
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,19 +55,19 @@ func SweepGroup(id, dir string, group int) error {
 
 func sweep(find func(procTable) []proc) error {
 	deadline := time.Now().Add(sweepTimeout)
+	killed := map[int]proc{}
 	for {
 		ps, err := readProcs()
 		if err != nil {
 			return err
 		}
-		found := find(ps)
-		alive := found[:0]
-		for _, p := range found {
-			if p.state != 'Z' { // a zombie waits for its parent only
-				p.kill()
-				alive = append(alive, p)
-			}
+		for _, p := range ps.alive(find(ps)) {
+			p.kill()
+			killed[p.pid] = p
 		}
+		// One that is dying lets go of its environment, by which it was found, before
+		// it lets go of its files and sockets.
+		alive := ps.alive(slices.Collect(maps.Values(killed)))
 		if len(alive) == 0 {
 			return nil
 		}
@@ -83,10 +85,8 @@ func Processes(id, dir string) ([]int, error) {
 		return nil, err
 	}
 	var pids []int
-	for _, p := range ps.marked(id, dir) {
-		if p.state != 'Z' {
-			pids = append(pids, p.pid)
-		}
+	for _, p := range ps.alive(ps.marked(id, dir)) {
+		pids = append(pids, p.pid)
 	}
 	return pids, nil
 }
@@ -95,7 +95,23 @@ type proc struct {
 	pid, ppid int
 	group     int
 	state     byte
+	threads   string
 	start     string // in clock ticks since boot: tells a pid's holders apart
+}
+
+// ended reports whether the process only waits for its parent. While other
+// threads are on their way out a process is not, whose first one is a zombie.
+func (p proc) ended() bool { return p.state == 'Z' && (p.threads == "1" || p.threads == "0") }
+
+// alive returns those that were seen, now or earlier, and have not ended.
+func (ps procTable) alive(seen []proc) []proc {
+	var out []proc
+	for _, p := range seen {
+		if now, ok := ps[p.pid]; ok && now.start == p.start && !now.ended() {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 type procTable map[int]proc
@@ -138,7 +154,7 @@ func readProc(pid int) (proc, bool) {
 	if err1 != nil || err2 != nil {
 		return proc{}, false
 	}
-	return proc{pid: pid, ppid: ppid, group: group, state: f[0][0], start: f[19]}, true
+	return proc{pid: pid, ppid: ppid, group: group, state: f[0][0], threads: f[17], start: f[19]}, true
 }
 
 // below returns the descendants of pid.
@@ -161,7 +177,7 @@ func (ps procTable) marked(id, dir string) []proc {
 	self := os.Getpid()
 	var out []proc
 	for _, p := range ps {
-		if p.pid == self || p.state == 'Z' || !belongs(p.pid, id, dir) {
+		if p.pid == self || p.ended() || !p.belongs(id, dir) {
 			continue
 		}
 		out = append(out, p)
@@ -174,14 +190,15 @@ func (ps procTable) marked(id, dir string) []proc {
 	return out
 }
 
-func belongs(pid int, id, dir string) bool {
+func (p proc) belongs(id, dir string) bool {
+	thread := p.thread()
 	// Only readable for processes of our own user (or for root).
-	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	env, err := os.ReadFile(filepath.Join(thread, "environ"))
 	if err != nil {
 		return false
 	}
 	var st unix.Stat_t
-	if unix.Stat("/proc/"+strconv.Itoa(pid), &st) != nil || int(st.Uid) != os.Getuid() {
+	if unix.Stat(thread, &st) != nil || int(st.Uid) != os.Getuid() {
 		return false
 	}
 	mark := []byte(Marker + "=" + id)
@@ -191,11 +208,25 @@ func belongs(pid int, id, dir string) bool {
 		}
 	}
 	overwritten := len(env) > 0 && env[0] == 0
-	return overwritten && dir != "" && holdsFileBelow(pid, dir)
+	return overwritten && dir != "" && holdsFileBelow(filepath.Join(thread, "fd"), dir)
 }
 
-func holdsFileBelow(pid int, dir string) bool {
-	fds := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+// thread is the folder in /proc of a thread that still has an environment and
+// files: the first one may have ended before the others.
+func (p proc) thread() string {
+	first := "/proc/" + strconv.Itoa(p.pid)
+	if p.state == 'Z' {
+		others, _ := filepath.Glob(first + "/task/*")
+		for _, other := range others {
+			if filepath.Base(other) != strconv.Itoa(p.pid) {
+				return other
+			}
+		}
+	}
+	return first
+}
+
+func holdsFileBelow(fds, dir string) bool {
 	entries, err := os.ReadDir(fds)
 	if err != nil {
 		return false
