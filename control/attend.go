@@ -56,16 +56,16 @@ func (a *attendant) attend(ctx context.Context, cluster remora.Cluster) *ending 
 		}
 		return t
 	}
-	worked := make(chan struct{})
+	worked, rests := make(chan struct{}), make(chan struct{}, 1)
 	sctx, stopWork := context.WithCancel(ctx)
 	died := make(chan string, 1)
 	go func() {
 		defer close(worked)
 		if !a.askedToStop() {
-			a.serve(sctx, client, died)
+			a.serve(sctx, client, died, rests)
 		}
 	}()
-	e := a.wait(ctx, elapsed, ended, died)
+	e := a.wait(ctx, elapsed, ended, died, rests)
 	if e != nil && e.elapsed == 0 {
 		e.elapsed = elapsed()
 	}
@@ -107,7 +107,7 @@ func (a *attendant) launch(ctx context.Context, cluster remora.Cluster) (remora.
 }
 
 // wait returns how the session ends, once it does; nil if ctx ends first.
-func (a *attendant) wait(ctx context.Context, elapsed func() time.Duration, ended <-chan remora.Exit, died <-chan string) *ending {
+func (a *attendant) wait(ctx context.Context, elapsed func() time.Duration, ended <-chan remora.Exit, died <-chan string, rests <-chan struct{}) *ending {
 	timeout := time.NewTimer(a.session.Plan.Timeout - elapsed())
 	defer timeout.Stop()
 	idle := time.NewTimer(a.session.Plan.IdleTimeout)
@@ -132,6 +132,8 @@ func (a *attendant) wait(ctx context.Context, elapsed func() time.Duration, ende
 			return &ending{state: remora.SessionStopped}
 		case <-timeout.C:
 			return &ending{state: remora.SessionTimedOut, message: fmt.Sprintf("The session exceeded its timeout of %s.", minutes(a.session.Plan.Timeout))}
+		case <-rests: // it may have done so for long, looked after by nobody
+			idle.Reset(max(a.idleFor(a.session.Plan.IdleTimeout), 0))
 		case <-idle.C:
 			left := a.idleFor(a.session.Plan.IdleTimeout)
 			if left <= 0 {
@@ -186,8 +188,8 @@ func (a *attendant) idleFor(timeout time.Duration) time.Duration {
 }
 
 // serve waits for the interpreter and then runs statements, until ctx ends. It
-// says so if the interpreter has died.
-func (a *attendant) serve(ctx context.Context, client *session.Client, died chan<- string) {
+// says so if the interpreter has died, and when it finds nothing to run.
+func (a *attendant) serve(ctx context.Context, client *session.Client, died chan<- string, rests chan<- struct{}) {
 	if !a.ready(ctx, client, died) {
 		return
 	}
@@ -203,6 +205,10 @@ func (a *attendant) serve(ctx context.Context, client *session.Client, died chan
 			}
 		case len(open) == 0:
 			select {
+			case rests <- struct{}{}:
+			default:
+			}
+			select {
 			case <-a.work:
 			case <-ctx.Done():
 				return
@@ -217,8 +223,10 @@ func (a *attendant) serve(ctx context.Context, client *session.Client, died chan
 
 // ready waits until the interpreter is ready and stores it.
 func (a *attendant) ready(ctx context.Context, client *session.Client, died chan<- string) bool {
+	var i session.Interpreter
 	for {
-		i, err := client.Interpreter(ctx, readyPoll)
+		var err error
+		i, err = client.Interpreter(ctx, readyPoll)
 		switch {
 		case ctx.Err() != nil:
 			return false
@@ -246,7 +254,7 @@ func (a *attendant) ready(ctx context.Context, client *session.Client, died chan
 		return err
 	})
 	a.mu.Lock()
-	a.idle = time.Now()
+	a.idle = time.Now().Add(-i.Idle) // before this control plane was there, too
 	a.mu.Unlock()
 	a.changed()
 	return err == nil || ctx.Err() == nil

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/remora-project/remora"
 )
@@ -56,4 +58,21 @@ func (stored) ChangeSession(_ context.Context, id string, _ func(*remora.Session
 
 func (stored) ChangeStatement(context.Context, string, int, func(*remora.Statement) error) (remora.Statement, error) {
 	return remora.Statement{}, nil
+}
+
+// A session that has rested for a while when it is found again has that much
+// less left.
+func TestIdleTimeoutCountsWhatWasBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewSessions(SessionsConfig{Config: Config{Log: slog.Default()}})
+		a := newAttendant(c, remora.Session{ID: "s", Plan: remora.SessionPlan{Timeout: 48 * time.Hour, IdleTimeout: time.Hour}})
+		rests := make(chan struct{}, 1)
+		start := time.Now()
+		a.idle = start.Add(-59 * time.Minute)
+		rests <- struct{}{}
+		end := a.wait(t.Context(), func() time.Duration { return 0 }, nil, nil, rests)
+		if end.state != remora.SessionTimedOut || time.Since(start) != time.Minute {
+			t.Errorf("after %s it ends as %s", time.Since(start), end.state)
+		}
+	})
 }

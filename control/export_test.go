@@ -33,3 +33,14 @@ func (cfg *Config) Probe(every, patient time.Duration) {
 func (cfg *Config) ProbeByDefault(every time.Duration) {
 	cfg.warm.probe = cmp.Or(cfg.warm.probe, every)
 }
+
+// IdleSince is since when nothing runs in a session; zero if that is not known.
+func (c *Sessions) IdleSince(id string) time.Time {
+	a := c.attendant(id)
+	if a == nil {
+		return time.Time{}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.idle
+}

@@ -38,6 +38,26 @@ func TestIdleTimeout(t *testing.T) {
 	}
 }
 
+// The idle time goes on while there is no control plane.
+func TestIdleTimeAcrossARestart(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	p := b.plane()
+	p.open("s")
+	p.eval("s", "1 + 1", "2")
+	p.close()
+	<-time.After(time.Second) // nobody looks after it
+	reopened := time.Now()
+	p = b.plane()
+	var idle time.Time
+	b.eventually(func() bool { idle = p.sessions.IdleSince("s"); return !idle.IsZero() }, "the interpreter has not been found again")
+	if idle.After(reopened) {
+		t.Errorf("it is idle since %s after this control plane began", idle.Sub(reopened))
+	}
+	p.eval("s", "2 + 2", "4")
+	p.end("s")
+}
+
 // A statement that the store cannot take note of yet is one all the same.
 func TestIdleTimeoutWhileAStatementWaits(t *testing.T) {
 	t.Parallel()

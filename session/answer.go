@@ -214,6 +214,9 @@ func (h *host) watchInterpreter(ctx context.Context, wait time.Duration) Interpr
 	for waiting := wait > 0; ; {
 		h.mu.Lock()
 		i, changed := h.interpreter, h.changed
+		if i.Ready && (h.current == nil || h.current.state.Ended()) && len(h.waiting) == 0 {
+			i.Idle = time.Since(h.idle)
+		}
 		h.mu.Unlock()
 		if i.Ready || i.Died != "" || !waiting {
 			return i

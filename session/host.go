@@ -35,6 +35,7 @@ type host struct {
 	last       int          // the greatest id
 	waiting    []*statement // in the order of ids
 	current    *statement   // what the interpreter is busy with; it may have been reported as cancelled
+	idle       time.Time    // when the last statement ended, or the interpreter got ready
 	shelf      shelf
 }
 
@@ -171,6 +172,7 @@ func (h *host) giveUp(s *statement) {
 // end is the end of a statement.
 func (h *host) end(s *statement, state remora.StatementState) {
 	s.become(state)
+	h.idle = time.Now()
 	for _, id := range h.shelf.add(s) {
 		delete(h.statements, id)
 	}
@@ -196,6 +198,7 @@ func (h *host) event(e event) error {
 			return fmt.Errorf("it is ready twice")
 		}
 		h.interpreter = Interpreter{Ready: true, Python: e.Python, PID: e.PID}
+		h.idle = time.Now()
 		h.renew()
 		h.next()
 	case e.Event == "done":

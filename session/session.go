@@ -45,6 +45,9 @@ type Interpreter struct {
 	Ready  bool   `json:"ready"`
 	Python string `json:"python"` // version
 	PID    int    `json:"pid"`
+	// Idle is for how long no statement has run or waited; 0 while one does, or
+	// while it is not ready.
+	Idle time.Duration `json:"idle"`
 	// Died says why there is no interpreter any more: a sentence, and its last
 	// words in lines below. The host then ends itself once this has been heard and
 	// how each statement ended before, or a little later. Of an interpreter that

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -173,4 +174,33 @@ while True:
 	g.open(t)
 	b.want(b.ended(2), remora.StatementAvailable, "two")
 	b.want(b.now(1), remora.StatementCancelled, "")
+}
+
+// Idle time counts from the end of the last statement.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	b := serve(t, real())
+	b.run(1, "1")
+	b.check(eventually(func() error {
+		if i := b.interpreter(); i.Idle < 50*time.Millisecond {
+			return fmt.Errorf("it is idle for %s", i.Idle)
+		}
+		return nil
+	}))
+	g := newGate(t)
+	b.submit(2, "print('in'); "+g.wait())
+	b.submit(3, "3")
+	b.says(2, "in")
+	if i := b.interpreter(); i.Idle != 0 {
+		t.Errorf("while a statement runs it is idle for %s", i.Idle)
+	}
+	b.cancel(3)
+	g.open(t)
+	b.ended(2)
+	b.check(eventually(func() error {
+		if b.interpreter().Idle == 0 {
+			return errors.New("it is not idle after the statement")
+		}
+		return nil
+	}))
 }
