@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from notebooks import DRIVER, Kernel, Shown, pictures
 from server import PROGRAM, await_that
 
 ROOT = PROGRAM.parent.parent
-DRIVER = Path(__file__).with_name("notebook_kernel.py")
 PROFILE = """[default]
 endpoint_url = {AWS_ENDPOINT_URL}
 region = {AWS_DEFAULT_REGION}
@@ -76,32 +76,6 @@ def environment(server, python, glue):
     await_that("all sessions ended", gone, 240)
 
 
-class Kernel:
-    def __init__(self, name, python, environment):
-        self.process = subprocess.Popen([python, "-B", DRIVER, name], env=environment, text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE)
-
-    def ask(self, op, **arguments):
-        print(json.dumps({"op": op, **arguments}), file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
-
-    def cell(self, code, **arguments):
-        return Shown(**self.ask("run", code=code, **arguments))
-
-    def close(self):
-        self.process.stdin.close()
-        assert self.process.wait(60) == 0
-
-
-class Shown:
-    """What a cell shows, and the kernel's reply to Jupyter."""
-
-    def __init__(self, outputs, reply, seconds=None):
-        self.outputs, self.reply, self.seconds = outputs, reply, seconds
-        self.text = "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream")
-        self.lines = [line for line in self.text.splitlines() if line]
-
-
 @pytest.fixture(scope="module")
 def kernel(python, environment):
     k = Kernel("glue_pyspark", python, environment)
@@ -156,10 +130,6 @@ def test_cells(kernel, magics):
 def test_long_cell(kernel, magics):
     shown = kernel.cell("import time\nfor i in range(4):\n    print('step', i)\n    time.sleep(1)")
     assert shown.lines == [f"step {i}" for i in range(4)] and shown.seconds > 4
-
-
-def pictures(shown):
-    return [mime for o in shown.outputs if o["output_type"] == "display_data" for mime in o["data"]]
 
 
 def test_picture(kernel, magics):
