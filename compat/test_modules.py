@@ -34,6 +34,8 @@ OBJECTS = {
     "contradicts-1.0-py3-none-any.whl": wheel("contradicts", "x", ["tabulate==0.9.0"]),
     "replaces-1.0-py3-none-any.whl": wheel("replaces", "x", ["ray==2.9.0"]),
     "modules.zip": zipped({"from_zip/__init__.py": "VALUE = 'a zip'\n"}),
+    "again.zip": zipped({"from_zip/__init__.py": "VALUE = 'another zip'\n"}),
+    "ray.zip": zipped({"ray/__init__.py": ""}),
     "source.zip": zipped({
         "src/setup.py": "from setuptools import setup\nsetup(name='from-source', version='1.0', py_modules=['from_source'])\n",
         "src/from_source.py": "VALUE = 'a source distribution'\n"}),
@@ -136,7 +138,8 @@ def test_runtime_env_that_cannot_be(report):
     ("two-folders", {"s3_py_modules": S3 + "two.zip"}, ["--s3-py-modules s3://modules/two.zip", "top-level"]),
     ("out-of-it", {"working_dir": S3 + "up.zip"}, ["--working-dir s3://modules/up.zip", "../up.py", "leads out of the archive"]),
     ("no-zip", {"extra_py_files": S3 + "empty.zip"}, ["--extra-py-files s3://modules/empty.zip", "no zip"]),
-    ("twice", {"s3_py_modules": f"{S3}modules.zip,{S3}modules.zip"}, ['"from_zip"', "as well"]),
+    ("twice", {"s3_py_modules": f"{S3}modules.zip,{S3}again.zip"}, ['"from_zip"', "as well"]),
+    ("ray-again", {"s3_py_modules": S3 + "ray.zip"}, ["a module ray", "cannot be replaced"]),
 ])
 def test_modules_that_cannot_be_had(start, ended, logs, name, arguments, words):
     run = ended(name, start(name, **arguments))
