@@ -101,6 +101,24 @@ func (p *plane) open(id string, change ...func(*request)) {
 	p.ready(id)
 }
 
+// busy opens a session with a statement that runs, until somebody touches go,
+// and one that waits for it. The code has holding("begun").
+func (p *plane) busy(id, code string) (runs, waits int) {
+	p.t.Helper()
+	p.open(id)
+	runs, waits = p.submit(id, code), p.submit(id, appending("never"))
+	p.begun("begun")
+	return runs, waits
+}
+
+// wantNeverRun fails if what waits in a busy session has been run.
+func (b *bed) wantNeverRun() {
+	b.t.Helper()
+	if b.executions("never") != 0 {
+		b.t.Error("a statement that waited was run")
+	}
+}
+
 func (p *plane) ready(id string) {
 	p.t.Helper()
 	s, err := p.sessions.Session(p.t.Context(), id, deadline)

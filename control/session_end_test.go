@@ -82,10 +82,7 @@ func TestTimeoutOfASession(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	p := b.plane()
-	p.open("s")
-	p.submit("s", holding("begun"))
-	p.submit("s", appending("never"))
-	b.begun("begun")
+	p.busy("s", holding("begun"))
 	p.close()
 	p = b.newPlane()
 	p.older = 10*time.Hour - 100*time.Millisecond
@@ -98,9 +95,7 @@ func TestTimeoutOfASession(t *testing.T) {
 	}
 	b.wantStatement("s", 1, remora.StatementErrored, "exceeded its timeout")
 	b.wantStatement("s", 2, remora.StatementErrored, "exceeded its timeout")
-	if b.executions("never") != 0 {
-		t.Error("a statement that waited was run")
-	}
+	b.wantNeverRun()
 }
 
 // A session that never gets ready has not been idle, but its time runs out.
@@ -132,10 +127,7 @@ func TestInterpreterDies(t *testing.T) {
 			t.Parallel()
 			b := newBed(t)
 			p := b.plane()
-			p.open("s")
-			p.submit("s", holding("begun")+"print('said', flush=True)\n"+kill.code)
-			p.submit("s", appending("never"))
-			b.begun("begun")
+			p.busy("s", holding("begun")+"print('said', flush=True)\n"+kill.code)
 			b.touch("go")
 			s := p.wantSession("s", remora.SessionFailed, kill.says...)
 			if s.ExecutionTime <= 0 {
@@ -147,9 +139,7 @@ func TestInterpreterDies(t *testing.T) {
 			}
 			b.wantStatement("s", 1, remora.StatementErrored, says...)
 			b.wantStatement("s", 2, remora.StatementErrored, kill.says[0])
-			if b.executions("never") != 0 {
-				t.Error("a statement that waited was run")
-			}
+			b.wantNeverRun()
 		})
 	}
 }
@@ -173,10 +163,7 @@ func TestClusterOfASessionIsLost(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	p := b.plane()
-	p.open("s")
-	p.submit("s", holding("begun"))
-	p.submit("s", appending("never"))
-	b.begun("begun")
+	p.busy("s", holding("begun"))
 	if err := b.host.Lose(b.clusterOf(b.session("s").Handle)); err != nil {
 		t.Fatal(err)
 	}

@@ -15,10 +15,7 @@ func TestStopOfASession(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	p := b.plane()
-	p.open("s")
-	p.submit("s", "print('said')\n"+holding("begun"))
-	p.submit("s", appending("never"))
-	b.begun("begun")
+	p.busy("s", "print('said')\n"+holding("begun"))
 	p.says("s", 1, "said\n")
 	answer := make(chan remora.Statement)
 	go func() {

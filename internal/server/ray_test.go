@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/remora-project/remora/internal/keyring"
 	"github.com/remora-project/remora/internal/server"
 	"github.com/remora-project/remora/internal/testenv"
+	"github.com/remora-project/remora/provider/providertest"
 	"github.com/remora-project/remora/provider/supervise"
 	"github.com/remora-project/remora/runtimes"
 )
@@ -68,7 +68,7 @@ func startRayTest(t *testing.T) *rayTest {
 	if err != nil {
 		t.Fatalf("the Ray environment: %v", err)
 	}
-	r := &rayTest{t: t, dir: t.TempDir(), out: t.TempDir(), shm: sharedMemory()}
+	r := &rayTest{t: t, dir: t.TempDir(), out: t.TempDir(), shm: providertest.SharedMemory()}
 	r.s = testenv.Serve(t, r.dir, testenv.Environ(t))
 	c := r.client()
 	c.Job("counts", counts, map[string]string{"--out": r.out})
@@ -160,21 +160,9 @@ func (r *rayTest) checkNothingLeft() {
 	if left, _ := os.ReadDir(filepath.Join(r.dir, "work")); len(left) > 0 {
 		r.t.Errorf("work directories %v are left", left)
 	}
-	var more []string
-	eventually(r.t, func() bool { // others may be using it at this moment
-		more = slices.DeleteFunc(sharedMemory(), func(name string) bool { return slices.Contains(r.shm, name) })
-		return len(more) == 0
-	}, func() string { return fmt.Sprintf("shared memory is left: %q", more) })
-}
-
-func sharedMemory() (names []string) {
-	entries, _ := os.ReadDir("/dev/shm")
-	for _, e := range entries {
-		if strings.Contains(e.Name(), "plasma") || strings.Contains(e.Name(), "ray") {
-			names = append(names, e.Name())
-		}
+	if left := providertest.SharedMemoryLeft(r.shm); len(left) > 0 {
+		r.t.Errorf("shared memory is left: %q", left)
 	}
-	return names
 }
 
 func exists(path string) bool {

@@ -49,14 +49,14 @@ type bed struct {
 	mu      sync.Mutex
 	ids     []string
 	sockets map[string]string // inode of a listening socket: its address
-	shm     map[string]bool   // before the test
+	shm     []string          // before the test
 	tmpRay  bool
 }
 
 func newBed(t *testing.T, h Harness) *bed {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*deadline)
 	t.Cleanup(cancel)
-	b := &bed{Harness: h, t: t, ctx: ctx, provider: h.Provider(), sockets: map[string]string{}, shm: sharedMemory(), tmpRay: exists("/tmp/ray")}
+	b := &bed{Harness: h, t: t, ctx: ctx, provider: h.Provider(), sockets: map[string]string{}, shm: SharedMemory(), tmpRay: exists("/tmp/ray")}
 	t.Cleanup(b.checkNothingLeft)
 	return b
 }

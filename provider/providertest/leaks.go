@@ -2,7 +2,6 @@ package providertest
 
 import (
 	"bufio"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,16 +49,25 @@ func listeners() map[string]string {
 	return out
 }
 
-// sharedMemory lists the files in /dev/shm that Ray may have made.
-func sharedMemory() map[string]bool {
-	out := map[string]bool{}
+// SharedMemory lists the files in /dev/shm that Ray may have made.
+func SharedMemory() (names []string) {
 	entries, _ := os.ReadDir("/dev/shm")
 	for _, e := range entries {
 		if strings.Contains(e.Name(), "plasma") || strings.Contains(e.Name(), "ray") {
-			out[e.Name()] = true
+			names = append(names, e.Name())
 		}
 	}
-	return out
+	return names
+}
+
+// SharedMemoryLeft returns those of SharedMemory that were not there before and
+// do not go: others may be using it at this moment.
+func SharedMemoryLeft(before []string) (left []string) {
+	until(func() bool {
+		left = slices.DeleteFunc(SharedMemory(), func(name string) bool { return slices.Contains(before, name) })
+		return len(left) == 0
+	})
+	return left
 }
 
 // checkNothingLeft runs after a test has stopped its clusters.
@@ -82,12 +90,8 @@ func (b *bed) checkNothingLeft() {
 	}) {
 		b.t.Errorf("sockets on %q are still listened on", open)
 	}
-	var more []string
-	if !until(func() bool { // others may be using it at this moment
-		more = slices.DeleteFunc(slices.Collect(maps.Keys(sharedMemory())), func(name string) bool { return b.shm[name] })
-		return len(more) == 0
-	}) {
-		b.t.Errorf("shared memory is left: %q", more)
+	if left := SharedMemoryLeft(b.shm); len(left) > 0 {
+		b.t.Errorf("shared memory is left: %q", left)
 	}
 	if exists(b.Dir) {
 		var names []string
