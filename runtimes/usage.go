@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	remora "github.com/remora-project/remora"
+	"github.com/remora-project/remora/internal/flock"
 )
 
 // usedEnd ends the name of a key's mark of use: its time is that of the latest
@@ -50,12 +51,7 @@ func (c *Cache) mark(key string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for { // Prune and List keep the lock for a moment only
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_SH); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
+	if err := flock.Shared(f); err != nil { // Prune and List keep the lock for a moment only
 		f.Close()
 		return nil, err
 	}

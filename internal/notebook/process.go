@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/remora-project/remora/internal/flock"
 )
 
 type command struct{ argv, env []string }
@@ -94,7 +94,7 @@ func hold(paths []string) (release func(), err error) {
 		}
 		if err == nil {
 			files = append(files, f)
-			err = unix.Flock(int(f.Fd()), unix.LOCK_SH)
+			err = flock.Shared(f)
 		}
 		if err != nil {
 			release()

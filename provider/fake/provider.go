@@ -15,6 +15,7 @@ import (
 	"time"
 
 	remora "github.com/remora-project/remora"
+	"github.com/remora-project/remora/internal/flock"
 	"github.com/remora-project/remora/provider/supervise"
 )
 
@@ -162,7 +163,7 @@ func (c *cluster) watchOwner(path string) error {
 	}
 	go func() {
 		defer f.Close()
-		supervise.FlockShared(f)
+		flock.Shared(f)
 		c.mu.Lock()
 		owned := c.spec.Owner != ""
 		c.mu.Unlock()

@@ -2,12 +2,11 @@ package supervise
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 
 	remora "github.com/remora-project/remora"
-	"golang.org/x/sys/unix"
+	"github.com/remora-project/remora/internal/flock"
 )
 
 // watchOwner ends the cluster when its owner has ended, however that was. A
@@ -30,7 +29,7 @@ func (s *supervisor) watchOwner(ctx context.Context) (release func()) {
 		}()
 	}
 	go func() {
-		if FlockShared(f) != nil {
+		if flock.Shared(f) != nil {
 			return
 		}
 		s.mu.Lock()
@@ -54,7 +53,7 @@ func holdShared(paths []string, log *slog.Logger) (release func()) {
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err == nil {
-			if err = FlockShared(f); err != nil {
+			if err = flock.Shared(f); err != nil {
 				f.Close()
 			}
 		}
@@ -67,15 +66,6 @@ func holdShared(paths []string, log *slog.Logger) (release func()) {
 	return func() {
 		for _, f := range held {
 			f.Close()
-		}
-	}
-}
-
-// FlockShared takes a shared flock and waits for it: those who lock it exclusively do so for a moment only.
-func FlockShared(f *os.File) error {
-	for {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); !errors.Is(err, unix.EINTR) {
-			return err
 		}
 	}
 }
