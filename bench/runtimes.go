@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,12 +160,9 @@ func tenAtOnce(ctx context.Context, dir string) (took sample, builds int, err er
 		all.Go(func() {
 			<-start
 			began := time.Now()
-			var building, following bool
-			_, err := cache.Overlay(ctx, "Ray2.60", []string{small}, func(line string) {
-				following = following || strings.HasPrefix(line, "another process")
-				building = building || strings.HasPrefix(line, "installing") && !following
-			})
-			if building {
+			first := "" // who builds says so; who follows another's build hears that first
+			_, err := cache.Overlay(ctx, "Ray2.60", []string{small}, func(line string) { first = cmp.Or(first, line) })
+			if strings.HasPrefix(first, "installing") {
 				count.Add(1)
 			}
 			durations <- time.Since(began)
