@@ -154,9 +154,19 @@ func (h *host) interrupt(s *statement, times int) {
 	if h.current != s || s.state != remora.StatementCancelling {
 		return
 	}
-	h.process.signal(syscall.SIGINT, times > 1)
+	h.strike(times > 1)
 	times++
 	h.after(time.Duration(times)*time.Second, func() { h.interrupt(s, times) })
+}
+
+// strike sends SIGINT, to all processes of the session if group is set. A signal
+// that comes between the interpreter's last look and a call that blocks, or that
+// another thread takes, wakes nobody: SIGURG does, and means nothing by itself.
+func (h *host) strike(group bool) {
+	h.process.signal(syscall.SIGINT, group)
+	for _, later := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond} {
+		h.after(later, func() { h.process.signal(syscall.SIGURG, false) })
+	}
 }
 
 // giveUp reports a statement as cancelled that does not react.
@@ -266,7 +276,7 @@ func (h *host) stop(grace time.Duration) {
 	h.stopping = true
 	h.process.send(request{Op: "shutdown"})
 	if h.current != nil {
-		h.process.signal(syscall.SIGINT, false)
+		h.strike(false)
 	}
 	h.after(grace/2, func() { h.process.signal(syscall.SIGTERM, true) })
 	h.after(grace, func() { h.process.signal(syscall.SIGKILL, true) })

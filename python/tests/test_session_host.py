@@ -49,6 +49,7 @@ class Host:
         self.events, self.last = queue.Queue(), -1
         self.raw = {1: [], 2: []}
         self.status = None
+        self.interrupted = False
 
     def __enter__(self):
         requests, self.requests = os.pipe()
@@ -112,16 +113,20 @@ class Host:
 
     def next(self, otherwise, patience=PATIENCE):
         """The next event, None at the end of all."""
-        try:
-            return self.events.get(timeout=patience)
-        except queue.Empty:
-            pytest.fail(f"{otherwise} after {patience} s; stderr: {self.said(2)[-2000:]}")
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            with contextlib.suppress(queue.Empty):
+                return self.events.get(timeout=0.2 if self.interrupted else patience)
+            if self.interrupted:
+                os.kill(self.process.pid, signal.SIGURG)
+        pytest.fail(f"{otherwise} after {patience} s; stderr: {self.said(2)[-2000:]}")
 
     def send(self, line):
         os.write(self.requests, line.encode() + b"\n")
 
     def start(self, code):
         self.last += 1
+        self.interrupted = False
         # From a thread: a long one does not fit into the pipe while the interpreter is busy.
         request = json.dumps({"op": "run", "id": self.last, "code": code})
         threading.Thread(target=self.send, args=(request,), daemon=True).start()
@@ -159,6 +164,7 @@ class Host:
 
     def interrupt(self):
         os.kill(self.process.pid, signal.SIGINT)
+        self.interrupted = True
 
     def close(self):
         os.close(self.requests)

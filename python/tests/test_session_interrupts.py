@@ -23,7 +23,7 @@ WAITS = {
     "asyncio.run": "import asyncio; asyncio.run(asyncio.sleep(1000))",
     "a flood of output": "while True: print('x' * 100)",
     "a comprehension in C": "sum(i for i in iter(int, 1))",
-    "a repr": "class R:\n    def __repr__(self):\n        while True: pass\nR()",
+    "a repr": "class R:\n    def __repr__(self):\n        print('busy')\n        while True: pass\nR()",
 }
 
 SLEEP = "try:\n    print('in')\n    time.sleep(1000)\n"
@@ -57,6 +57,22 @@ def test_native_code_is_interrupted_when_it_returns():
         started(host, "import ctypes\nctypes.PyDLL(None).usleep(300_000)\nreached = True\nwhile True: pass")
         host.interrupt()
         assert host.result().status == "cancelled"
+
+
+def test_an_interrupt_that_another_thread_took_reaches_the_code():
+    """As does one that came just before a call that blocks: the call is not ended by it, but by SIGURG."""
+    with Host() as host:
+        host.run("import signal, threading, time; threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()")
+        started(
+            host,
+            "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
+            "try: time.sleep(1000)\n"
+            "finally: signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})",
+        )
+        host.interrupt()
+        result = host.result()
+        assert (result.status, result.ename) == ("cancelled", "KeyboardInterrupt")
+        assert host.run("1 + 1").plain == "2"
 
 
 def test_an_interrupt_between_statements_is_lost():

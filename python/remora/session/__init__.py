@@ -57,7 +57,8 @@ Cancelling
     main thread; between statements nothing happens. A host waits for "done" after sending SIGINT before it sends the
     next statement, so that an interrupt never meets a later one. The exception can get lost (Python drops what a
     destructor raises), and native code notices only when it returns: the host repeats the signal after a second or two
-    without "done". Status "ok" is a possible end of a cancelled statement: it may have been at its end, or have caught
+    without "done". A signal also wakes nobody if it comes just before a call that blocks, or if another thread takes
+    it; SIGURG, which the host sends some milliseconds after SIGINT and again, has no effect but to make Python look. Status "ok" is a possible end of a cancelled statement: it may have been at its end, or have caught
     the exception. Ray notices a signal within a second while it waits.
 
 The end of the process

@@ -1,4 +1,4 @@
-"""SIGINT as the host's way to cancel: it reaches the code of a statement, and nothing else."""
+"""SIGINT as the host's way to cancel: it reaches the code of a statement, and nothing else. SIGURG wakes the main thread."""
 
 import signal
 import threading
@@ -20,6 +20,9 @@ class Interrupts:
         self.hit = False
         # Set while the event loop runs: returns True if it takes the interrupt, so that none is raised here.
         self.divert = None
+        # Python runs the handlers of all signals that have come whenever a call that blocks returns for one, whichever.
+        # This one stays with user code that takes it; until then, as by default, it does nothing.
+        signal.signal(signal.SIGURG, lambda *_: None)
 
     def begin(self):
         """Before each statement: forgets the last one's interrupt, and takes SIGINT back from whoever has it now."""
