@@ -18,8 +18,9 @@ type pipe struct {
 	conn syscall.RawConn
 	take func([]byte)
 
-	mu  sync.Mutex // held from reading to the end of take, so that the order stays
-	buf []byte
+	mu    sync.Mutex // held from reading to the end of take, so that the order stays
+	buf   []byte
+	taken int64 // bytes
 }
 
 // newPipe returns a pipe, and the other end for the interpreter.
@@ -52,19 +53,34 @@ func pipeFiles(oursToWrite bool) (r, w *os.File, err error) {
 
 // catchUp returns when all that was in the pipe has been taken. It does not
 // wait for more, and is not to be called from take.
-func (p *pipe) catchUp() {
+func (p *pipe) catchUp() { p.catchUpTo(p.mark()) }
+
+// mark is how much has come in until now, in bytes.
+func (p *pipe) mark() (total int64) {
 	p.conn.Control(func(fd uintptr) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		left, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-		for err == nil && left > 0 {
-			var n int
-			n, err = unix.Read(int(fd), p.buf[:min(left, len(p.buf))])
-			if err == unix.EINTR {
-				err = nil
-			} else if n > 0 {
+		total = p.taken
+		if waiting, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ); err == nil {
+			total += int64(waiting)
+		}
+	})
+	return total
+}
+
+// catchUpTo returns when what had come in at the mark has been taken, and
+// takes nothing that came later.
+func (p *pipe) catchUpTo(mark int64) {
+	p.conn.Control(func(fd uintptr) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for p.taken < mark {
+			n, err := unix.Read(int(fd), p.buf[:min(mark-p.taken, int64(len(p.buf)))])
+			if n > 0 {
+				p.taken += int64(n)
 				p.take(p.buf[:n])
-				left -= n
+			} else if err != unix.EINTR {
+				return
 			}
 		}
 	})
@@ -131,10 +147,11 @@ func (r *readiness) run(closed func(*pipe)) {
 				return
 			}
 			p := r.pipes[e.Fd]
-			r.pipes[0].catchUp()
+			mark := p.mark()
 			if p != r.pipes[0] {
-				p.catchUp()
+				r.pipes[0].catchUp() // what is older than the mark, or not in the pipe before it is empty
 			}
+			p.catchUpTo(mark)
 			if e.Events&(unix.EPOLLIN|unix.EPOLLHUP) == unix.EPOLLHUP {
 				unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, int(p.file.Fd()), nil)
 				closed(p)

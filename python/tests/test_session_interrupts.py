@@ -75,6 +75,27 @@ def test_an_interrupt_that_another_thread_took_reaches_the_code():
         assert host.run("1 + 1").plain == "2"
 
 
+def test_code_that_runs_before_the_event_loop_comes_round_to_cancel_it_is_interrupted():
+    with Host() as host:
+        started(
+            host,
+            "import asyncio, os, signal\n"
+            "loop = asyncio.get_running_loop()\n"
+            "turn = loop._run_once\n"
+            "def once():\n"
+            "    del loop._run_once\n"
+            "    os.kill(os.getpid(), signal.SIGINT)\n"
+            "    turn()\n"
+            "loop._run_once = once\n"
+            "await asyncio.sleep(0)\n"
+            "print('busy')\n"
+            "while True: pass",
+        )
+        host.until("busy")
+        host.interrupted = True  # by itself
+        assert host.result().status == "cancelled"
+
+
 def test_an_interrupt_between_statements_is_lost():
     with Host() as host:
         host.run("x = 5")

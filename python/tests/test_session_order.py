@@ -1,9 +1,12 @@
 """What programs and C code print, and what Python does: two pipes, one order."""
 
+import fcntl
 import json
 import os
 import queue
 import select
+import struct
+import termios
 import threading
 import time
 
@@ -11,7 +14,8 @@ from test_session_host import PATIENCE, Host
 
 
 class OneReader(Host):
-    """Reads events and descriptor 1 in one thread, the events first whenever there are any, as the Go service may."""
+    """Reads events and descriptor 1 in one thread, as the Go service does: before what is in the pipe come the events
+    that were written before it."""
 
     def __init__(self):
         super().__init__()
@@ -25,18 +29,21 @@ class OneReader(Host):
             super()._read_raw(fd, end)
 
     def _read_events(self, fd):
-        raw, rest, open_ends = self.pipe.get(), b"", [fd]
+        raw, rest = self.pipe.get(), b""
+        open_ends = [fd, raw]
         ready = select.poll()
         ready.register(fd, select.POLLIN)
         ready.register(raw, select.POLLIN)
         while open_ends:
             found = dict(ready.poll())
-            for end in (fd, raw):
-                data = os.read(end, 1 << 16) if end in found else None
+            waiting = struct.unpack("i", fcntl.ioctl(raw, termios.FIONREAD, bytes(4)))[0] if raw in open_ends else 0
+            if select.select([fd] if fd in open_ends else [], [], [], 0)[0]:
+                found[fd] = select.POLLIN
+            for end, most in ((fd, 1 << 16), (raw, waiting or 1)):
+                data = os.read(end, most) if end in found else None
                 if data == b"":
                     ready.unregister(end)
-                    os.close(end)
-                    open_ends = [e for e in open_ends if e != end]
+                    open_ends.remove(end)
                 elif data and end == raw:
                     self.order += data.decode().splitlines()
                 elif data:
@@ -45,6 +52,8 @@ class OneReader(Host):
                         shown = event.get("text") or (event.get("data") or {}).get("text/plain", "")
                         self.order += shown.splitlines()
                         self.events.put(event)
+        for end in (fd, raw):
+            os.close(end)
         self.events.put(None)
 
 

@@ -36,6 +36,7 @@ class EventLoop:
             task.cancel()
 
         self._interrupts.divert = cancel
+        self._interrupts.overdue = lambda: asked and asyncio.current_task(loop) is task
         try:
             return loop.run_until_complete(task)
         except asyncio.CancelledError as error:
@@ -43,7 +44,7 @@ class EventLoop:
                 raise KeyboardInterrupt().with_traceback(error.__traceback__) from None
             raise
         finally:
-            self._interrupts.divert = None
+            self._interrupts.divert = self._interrupts.overdue = None
             if not task.done():  # the interrupt was raised in another task
                 task.cancel()
                 loop.run_until_complete(asyncio.wait({task}))

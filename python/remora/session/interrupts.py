@@ -20,9 +20,10 @@ class Interrupts:
         self.hit = False
         # Set while the event loop runs: returns True if it takes the interrupt, so that none is raised here.
         self.divert = None
-        # Python runs the handlers of all signals that have come whenever a call that blocks returns for one, whichever.
-        # This one stays with user code that takes it; until then, as by default, it does nothing.
-        signal.signal(signal.SIGURG, lambda *_: None)
+        # Set with it: whether an interrupt that it took is still to come, and the code that it is for runs.
+        self.overdue = None
+        # User code may take this one, too, and keeps it.
+        signal.signal(signal.SIGURG, self._look_again)
 
     def begin(self):
         """Before each statement: forgets the last one's interrupt, and takes SIGINT back from whoever has it now."""
@@ -55,6 +56,12 @@ class Interrupts:
             self._held = False
             if self._armed:
                 raise KeyboardInterrupt
+
+    def _look_again(self, signum, frame):
+        """Python runs the handlers of all signals that have come when a call that blocks returns for any of them. So
+        what this one is for has happened already, but for an interrupt that the event loop has not come round to."""
+        if self.overdue is not None and self.overdue():
+            self._handle(signum, frame)
 
     def _handle(self, signum, frame):
         if not self._armed:
