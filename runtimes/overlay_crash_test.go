@@ -92,9 +92,9 @@ func TestOverlayKilled(t *testing.T) {
 		hold   func(*shelf) chan struct{} // what is held back, if anything
 		comes  func(*testing.T, *shelf, *Cache, <-chan string)
 	}{
-		{"resolving", func(x *shelf) chan struct{} { x.gate = make(chan struct{}); return x.gate },
+		{"resolving", func(x *shelf) chan struct{} { return x.pages.shut() },
 			func(t *testing.T, x *shelf, _ *Cache, _ <-chan string) { x.asks(t, "^app$") }},
-		{"downloading", func(x *shelf) chan struct{} { x.files = make(chan struct{}); return x.files },
+		{"downloading", func(x *shelf) chan struct{} { return x.files.shut() },
 			func(t *testing.T, x *shelf, _ *Cache, _ <-chan string) { x.asks(t, "^app-1.0.*whl$") }},
 		{"beginning", nil, func(t *testing.T, _ *shelf, c *Cache, said <-chan string) { appears(t, c, said, "overlay-*.tmp") }},
 		{"installing", nil, func(t *testing.T, _ *shelf, c *Cache, said <-chan string) {
@@ -149,8 +149,8 @@ func TestOverlayCancelled(t *testing.T) {
 		name, asks string
 		hold       func(*shelf) chan struct{}
 	}{
-		{"pages", "^app$", func(x *shelf) chan struct{} { x.gate = make(chan struct{}); return x.gate }},
-		{"wheels", "^app-1.0.*whl$", func(x *shelf) chan struct{} { x.files = make(chan struct{}); return x.files }},
+		{"pages", "^app$", func(x *shelf) chan struct{} { return x.pages.shut() }},
+		{"wheels", "^app-1.0.*whl$", func(x *shelf) chan struct{} { return x.files.shut() }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			x := newShelf(t)

@@ -16,7 +16,7 @@ func TestOverlayOfTwoFolders(t *testing.T) {
 	x := newShelf(t)
 	c, _ := newOverlayCache(t, x)
 	file, data := wheel(t, "extra", "7.0")
-	x.gate = make(chan struct{})
+	held := x.pages.shut()
 	first, stop := context.WithCancel(t.Context())
 	defer stop()
 	var dirs [2]string
@@ -42,7 +42,7 @@ func TestOverlayOfTwoFolders(t *testing.T) {
 	if err := os.RemoveAll(dirs[0]); err != nil {
 		t.Fatal(err)
 	}
-	close(x.gate)
+	close(held)
 	wait(t, ended[1], "the end of the other run's overlay")
 	if errs[0] == nil || errs[1] != nil {
 		t.Errorf("who was stopped got %v, the other one %v", errs[0], errs[1])
@@ -53,7 +53,7 @@ func TestOverlayOfTwoFolders(t *testing.T) {
 func TestPruneWhileBuilding(t *testing.T) {
 	x := newShelf(t)
 	c, rt := newOverlayCache(t, x)
-	x.gate = make(chan struct{})
+	held := x.pages.shut()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := c.Overlay(t.Context(), "Tiny1", []string{"app"}, nil)
@@ -70,7 +70,7 @@ func TestPruneWhileBuilding(t *testing.T) {
 		}
 	}
 	prunes("while it is built")
-	close(x.gate)
+	close(held)
 	select {
 	case err := <-ended:
 		if err != nil {

@@ -275,7 +275,7 @@ func TestOverlayTogether(t *testing.T) {
 	for len(x.lists) > 0 {
 		<-x.lists
 	}
-	x.gate = make(chan struct{})
+	held := x.pages.shut()
 	var all, joined sync.WaitGroup
 	joined.Add(10)
 	var paths sync.Map
@@ -291,7 +291,7 @@ func TestOverlayTogether(t *testing.T) {
 		})
 	}
 	joined.Wait()
-	close(x.gate)
+	close(held)
 	all.Wait()
 	n := 0
 	paths.Range(func(path, _ any) bool {

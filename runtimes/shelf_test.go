@@ -55,18 +55,30 @@ type shelf struct {
 	*httptest.Server
 	wheels map[string][]byte // by file name
 	asked  atomic.Int32
-	gate   chan struct{} // where it is set, pages are held back until it is closed
-	files  chan struct{} // where it is set, wheels are held back until it is closed
-	lists  chan string   // gets the name of every distribution, and of every wheel, asked for
+	pages  gate
+	files  gate        // of the wheels
+	lists  chan string // gets the name of every distribution, and of every wheel, asked for
 }
 
-// passes waits for a gate, if there is one; false if the client has gone.
-func passes(r *http.Request, gate <-chan struct{}) bool {
-	if gate == nil {
+// gate holds requests back. It may be shut while earlier ones are still on
+// their way: clients give requests up and go on without them.
+type gate struct{ open atomic.Pointer[chan struct{}] }
+
+// shut holds back what comes until the channel is closed.
+func (g *gate) shut() chan struct{} {
+	open := make(chan struct{})
+	g.open.Store(&open)
+	return open
+}
+
+// passes waits for the gate; false if the client has gone.
+func (g *gate) passes(r *http.Request) bool {
+	open := g.open.Load()
+	if open == nil {
 		return true
 	}
 	select {
-	case <-gate:
+	case <-*open:
 		return true
 	case <-r.Context().Done():
 		return false
@@ -92,7 +104,7 @@ func newShelf(t *testing.T) *shelf {
 	mux.HandleFunc("GET /simple/{name}/", func(w http.ResponseWriter, r *http.Request) {
 		x.asked.Add(1)
 		x.lists <- r.PathValue("name")
-		if !passes(r, x.gate) {
+		if !x.pages.passes(r) {
 			return
 		}
 		links := ""
@@ -111,7 +123,7 @@ func newShelf(t *testing.T) *shelf {
 	mux.HandleFunc("GET /files/{file}", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet && r.Header.Get("Range") == "" { // not just for its metadata
 			x.lists <- r.PathValue("file")
-			if !passes(r, x.files) {
+			if !x.files.passes(r) {
 				return
 			}
 		}
