@@ -53,7 +53,7 @@ def aws(server):
 
     def run(*command, parse=True):
         done = subprocess.run(["aws", *command], env=server.environment, text=True, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
         assert done.returncode == 0, f"aws {' '.join(command)}: {done.stderr}"
         return json.loads(done.stdout) if parse and done.stdout.startswith("{") else done.stdout
 

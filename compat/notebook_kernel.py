@@ -17,12 +17,13 @@ from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
 STARTS_WITHIN = 120  # seconds; the machine may be busy
-CELL_WITHIN = 150
+CELL_WITHIN = 600
 
 
 class Kernel:
     def __init__(self, name):
         self.manager, self.client = start_new_kernel(startup_timeout=STARTS_WITHIN, kernel_name=name)
+        self.manager.shutdown_wait_time = STARTS_WITHIN  # it stops its session
 
     def run(self, code, interrupt=None, reply=False):
         """What the cell shows until the kernel is idle again, and if asked for its reply, which not every cell gets.
@@ -51,7 +52,7 @@ class Kernel:
     def _reply(self, message_id):
         try:
             while True:
-                message = self.client.get_shell_msg(timeout=30)
+                message = self.client.get_shell_msg(timeout=STARTS_WITHIN)
                 if message["parent_header"].get("msg_id") == message_id:
                     return message["content"]
         except queue.Empty:

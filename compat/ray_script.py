@@ -29,7 +29,9 @@ def square(x):
     return x * x
 
 
-print("squares:", sum(ray.get([square.remote(i) for i in range(10)])))
+squares = sum(ray.get([square.remote(i) for i in range(10)]))
+# In one piece: another thread prints what the tasks have.
+print(f"\nsquares: {squares}\n", end="")
 
 s3 = boto3.client("s3")
 s3.put_object(Bucket=bucket, Key="out/boto3.txt", Body=b"boto3")

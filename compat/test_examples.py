@@ -45,7 +45,7 @@ def python(server):
     def run(*arguments):
         command = [built.stdout.strip(), "-B", *map(str, arguments)]
         done = subprocess.run(command, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=240)
+                              stderr=subprocess.PIPE, timeout=600)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

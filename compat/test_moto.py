@@ -28,6 +28,6 @@ def test_moto(empty):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "moto_plugin", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", folder,
          "--timeout", "120", "--tb=short", "-rfEX", *FILES],
-        cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=280)
+        cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     print(done.stdout)
     assert done.returncode == 0, done.stdout[-6000:]

@@ -1,5 +1,8 @@
 """Sessions and their statements when something dies: the session, the interpreter, the server."""
 
+import http.client
+import time
+
 from session_server import WITHIN, Call, gate, glue, request, server, session  # noqa: F401, fixtures among them
 from server import await_that
 from wire import call
@@ -60,8 +63,8 @@ def test_cancelled_as_soon_as_the_server_is_back(server, session, gate):
         while True:
             try:
                 return call(server, "CancelStatement", {"SessionId": session, "Id": number})
-            except OSError:
-                pass  # it is not back yet
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.01)  # it is not back yet
 
     server.kill()
     cancelling = Call(cancel_at_once)

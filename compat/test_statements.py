@@ -136,7 +136,12 @@ def test_two_clients_on_one_session(server, session, gate):
 def test_output_grows_while_it_runs(server, session, gate):
     path, code = gate
     number = server.submit(session, code)
-    got = await_that("a running statement's output was there", lambda: (s := server.statement(session, number)).get("Output") and s, WITHIN)
+
+    def printed():
+        got = server.statement(session, number)
+        return got.get("Output", {}).get("Data", {}).get("TextPlain", "").endswith("\n") and got
+
+    got = await_that("a running statement's output was there", printed, WITHIN)
     assert got["State"] == "RUNNING" and got["Output"] == {"Data": {"TextPlain": "waits\n"}}
     path.touch()
     assert server.ended(session, number)["Output"]["Data"]["TextPlain"] == "waits\ngoes on\n"

@@ -27,7 +27,7 @@ def python():
 
     def run(*arguments):
         done = subprocess.run([path, "-B", *map(str, arguments)], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=240)
+                              stderr=subprocess.PIPE, timeout=600)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

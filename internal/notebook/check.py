@@ -62,6 +62,7 @@ def check(client):
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     manager, client = start_new_kernel(startup_timeout=KERNEL_WITHIN, kernel_name=sys.argv[1])
+    manager.shutdown_wait_time = KERNEL_WITHIN  # it stops its session
     try:
         return check(client)
     finally:

@@ -1,13 +1,14 @@
 """AWS Glue's kernel for `remora notebook`: that of aws-glue-sessions as it is, but for what it keeps from the reader.
 
 An interrupted cell gets no answer from it, so that Jupyter waits for ever, and nothing is seen of what the cell had
-printed. A cell in which Python died is no error for Jupyter, and one that failed loses its figures. Tracebacks count
+printed; one that is interrupted before the kernel knows its statement's number goes on. A cell in which Python died is no error for Jupyter, and one that failed loses its figures. Tracebacks count
 lines from the first one that is not a comment, a magic or empty. A kernel that is shut down with cells in its queue
 runs the next one, in a session of which nobody knows. Before the first cell it asks the package index for newer
 releases, without a deadline, and advises to install them; they have no Ray.
 """
 
 import asyncio
+import signal
 import time
 
 # First: it sees to it that botocore, which the others import, knows pictures in the answers.
@@ -24,15 +25,34 @@ CANCELLED_WITHIN = 20
 
 
 class Gateway(KernelGateway):
-    """Remembers the statement that runs."""
+    """Remembers the statement that runs, and whether it was asked to end."""
 
     statement = None
+    cancelled = False
 
     def run_statement(self, session_id, code):
-        self.statement = None
-        answer = super().run_statement(session_id, code)
-        self.statement = answer["Id"]
+        """An interrupt waits until the statement's number is there to cancel it by, a second one does not."""
+        struck = False
+
+        def strike(*_):
+            nonlocal struck
+            if struck:
+                raise KeyboardInterrupt
+            struck = True
+
+        before = signal.signal(signal.SIGINT, strike)
+        try:
+            answer = super().run_statement(session_id, code)
+            self.statement = answer["Id"]
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if struck:
+            raise KeyboardInterrupt
         return answer
+
+    def cancel_statement(self, session_id, statement_id):
+        self.cancelled = True
+        return super().cancel_statement(session_id, statement_id)
 
 
 class Kernel(GlueKernel):
@@ -65,15 +85,28 @@ class Kernel(GlueKernel):
     async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False):
         if self.ending:
             raise asyncio.CancelledError  # there is no way for a reply any more
+        self.kernel_gateway.statement, self.kernel_gateway.cancelled = None, False
         try:
             reply = await super().do_execute(code, silent, store_history, user_expressions, allow_stdin)
             if self.ending:
                 raise asyncio.CancelledError
             return self._interrupted() if reply is None else reply
-        except KeyboardInterrupt:  # while the session started, or a second one
+        except KeyboardInterrupt:
             if self.ending:
                 raise asyncio.CancelledError
-            return self._fail("KeyboardInterrupt", "", ["KeyboardInterrupt"])
+            return self._struck()
+
+    def _struck(self):
+        """The reply to a cell that was interrupted where the kernel does not look for it."""
+        gateway = self.kernel_gateway
+        try:
+            if gateway.statement is not None and not gateway.cancelled:
+                gateway.cancel_statement(self.get_session_id(), gateway.statement)
+                return self._interrupted()
+        except KeyboardInterrupt:
+            pass
+        # While the session started, or for the second time.
+        return self._fail("KeyboardInterrupt", "", ["KeyboardInterrupt"])
 
     def _interrupted(self):
         """The reply to a cell whose statement has been asked to end."""

@@ -84,6 +84,8 @@ func (p *place) write(c client.Client, root string, browser bool) error {
 		// The environment brings a kernel for itself, which has no Ray.
 		"KernelSpecManager":  map[string]any{"allowed_kernelspecs": []string{kernelName}, "ensure_native_kernel": false},
 		"MultiKernelManager": map[string]any{"default_kernel_name": kernelName},
+		// Seconds for the kernel to stop its session; Jupyter kills it after five.
+		"KernelManager": map[string]any{"shutdown_wait_time": 30},
 	}
 	files := map[string][]byte{
 		"check.py":                          checkPy,
