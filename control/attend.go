@@ -136,6 +136,9 @@ func (a *attendant) wait(ctx context.Context, elapsed func() time.Duration, ende
 			idle.Reset(max(a.idleFor(a.session.Plan.IdleTimeout), 0))
 		case <-idle.C:
 			left := a.idleFor(a.session.Plan.IdleTimeout)
+			if left <= 0 && a.hasWork(ctx) { // just now: serve is about to find it
+				left = a.session.Plan.IdleTimeout
+			}
 			if left <= 0 {
 				return &ending{state: remora.SessionTimedOut, message: fmt.Sprintf("The session was idle for %s.", minutes(a.session.Plan.IdleTimeout))}
 			}
@@ -187,6 +190,12 @@ func (a *attendant) idleFor(timeout time.Duration) time.Duration {
 	return timeout - time.Since(a.idle)
 }
 
+// hasWork reports whether a statement waits.
+func (a *attendant) hasWork(ctx context.Context) bool {
+	open, err := a.cfg.Store.OpenStatements(ctx, a.id)
+	return err == nil && len(open) > 0
+}
+
 // serve waits for the interpreter and then runs statements, until ctx ends. It
 // says so if the interpreter has died, and when it finds nothing to run.
 func (a *attendant) serve(ctx context.Context, client *session.Client, died chan<- string, rests chan<- struct{}) {
@@ -224,6 +233,7 @@ func (a *attendant) serve(ctx context.Context, client *session.Client, died chan
 // ready waits until the interpreter is ready and stores it.
 func (a *attendant) ready(ctx context.Context, client *session.Client, died chan<- string) bool {
 	var i session.Interpreter
+	var idle time.Time
 	for {
 		var err error
 		i, err = client.Interpreter(ctx, readyPoll)
@@ -241,6 +251,7 @@ func (a *attendant) ready(ctx context.Context, client *session.Client, died chan
 		case !i.Ready:
 			continue
 		}
+		idle = time.Now().Add(-i.Idle) // before this control plane was there, too
 		break
 	}
 	err := untilStored(ctx, a.log, func() error {
@@ -249,12 +260,13 @@ func (a *attendant) ready(ctx context.Context, client *session.Client, died chan
 				return errUnchanged
 			}
 			s.State = remora.SessionReady
+			idle = time.Now()
 			return nil
 		})
 		return err
 	})
 	a.mu.Lock()
-	a.idle = time.Now().Add(-i.Idle) // before this control plane was there, too
+	a.idle = idle
 	a.mu.Unlock()
 	a.changed()
 	return err == nil || ctx.Err() == nil

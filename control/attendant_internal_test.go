@@ -64,7 +64,7 @@ func (stored) ChangeStatement(context.Context, string, int, func(*remora.Stateme
 // less left.
 func TestIdleTimeoutCountsWhatWasBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewSessions(SessionsConfig{Config: Config{Log: slog.Default()}})
+		c := NewSessions(SessionsConfig{Config: Config{Log: slog.Default()}, Store: waiting{}})
 		a := newAttendant(c, remora.Session{ID: "s", Plan: remora.SessionPlan{Timeout: 48 * time.Hour, IdleTimeout: time.Hour}})
 		rests := make(chan struct{}, 1)
 		start := time.Now()
@@ -75,4 +75,28 @@ func TestIdleTimeoutCountsWhatWasBefore(t *testing.T) {
 			t.Errorf("after %s it ends as %s", time.Since(start), end.state)
 		}
 	})
+}
+
+// A statement that has been accepted as the idle time ends is run.
+func TestIdleTimeoutMeetsAStatement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewSessions(SessionsConfig{Config: Config{Log: slog.Default()}, Store: waiting{statements: 1}})
+		a := newAttendant(c, remora.Session{ID: "s", Plan: remora.SessionPlan{Timeout: 48 * time.Hour, IdleTimeout: time.Hour}})
+		start := time.Now()
+		a.idle = start
+		end := a.wait(t.Context(), func() time.Duration { return 0 }, nil, nil, nil)
+		if end.state != remora.SessionTimedOut || time.Since(start) != 48*time.Hour {
+			t.Errorf("after %s it ends as %s", time.Since(start), end.state)
+		}
+	})
+}
+
+// waiting is a store of a session with so many statements that wait.
+type waiting struct {
+	remora.SessionStore
+	statements int
+}
+
+func (w waiting) OpenStatements(context.Context, string) ([]remora.Statement, error) {
+	return make([]remora.Statement, w.statements), nil
 }

@@ -171,8 +171,8 @@ func (a *attendant) endOf(id int) (remora.StatementState, bool) {
 	return a.output.State, a.running == id && a.output.State.Ended()
 }
 
-// lastWithin bounds the last question to a host.
-const lastWithin = 2 * time.Second
+// lastWithin bounds the last question to a host, whose answer may be megabytes.
+const lastWithin = 10 * time.Second
 
 // lastOutput asks the host of a session that ends for the statement that it is
 // busy with: the host tells of output as it comes only now and then, and this

@@ -40,7 +40,8 @@ type gate struct {
 	killed chan struct{} // closed with it
 	older  time.Duration // by which drivers have run longer than they have
 	faults map[string]int
-	hung   string // the step at which calls hang until their context ends
+	hung   string        // the step at which calls hang until their context ends
+	thaw   chan struct{} // closed when they are not to hang any more
 
 	hold    string        // the step to wait at
 	held    chan struct{} // closed when it is reached
@@ -83,22 +84,30 @@ func (g *gate) wait(at string) {
 	}
 }
 
-// hangAt lets calls at a step hang until their context ends; "": none.
+// hangAt lets calls at a step hang until their context ends, or it is called
+// again; "": none.
 func (g *gate) hangAt(step string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.hung = step
+	if g.hung != "" {
+		close(g.thaw)
+	}
+	g.hung, g.thaw = step, make(chan struct{})
 }
 
 func (g *gate) hang(ctx context.Context, step string) error {
 	g.mu.Lock()
-	here := g.hung == step
+	here, thaw := g.hung == step, g.thaw
 	g.mu.Unlock()
-	if here {
-		<-ctx.Done()
+	if !here {
+		return nil
+	}
+	select {
+	case <-thaw:
+		return nil
+	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return nil
 }
 
 // pass lets the control plane do a step, or be killed at it, or returns the

@@ -170,11 +170,12 @@ func TestClusterOfASessionIsLost(t *testing.T) {
 	if s := p.wantSession("s", remora.SessionFailed, "nobody saw how the driver ended"); s.ExecutionTime <= 0 {
 		t.Errorf("execution time %s", s.ExecutionTime)
 	}
-	st := b.wantStatement("s", 1, remora.StatementErrored)
-	if why := st.Output.Error; !strings.Contains(why, "nobody saw how the driver ended") && !strings.Contains(why, "SIGKILL") { // Python may be the first to go
-		t.Errorf("statement 1 ended because %q", why)
+	for n := 1; n <= 2; n++ {
+		st := b.wantStatement("s", n, remora.StatementErrored)
+		if why := st.Output.Error; !strings.Contains(why, "nobody saw how the driver ended") && !strings.Contains(why, "SIGKILL") { // the host may have seen Python go
+			t.Errorf("statement %d ended because %q", n, why)
+		}
 	}
-	b.wantStatement("s", 2, remora.StatementErrored, "nobody saw how the driver ended")
 }
 
 func TestSessionCannotBeStarted(t *testing.T) {

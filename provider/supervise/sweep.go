@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -61,7 +62,9 @@ func sweep(find func(procTable) []proc) error {
 		if err != nil {
 			return err
 		}
-		for _, p := range ps.alive(find(ps)) {
+		found := ps.alive(find(ps))
+		slices.SortFunc(found, proc.older) // parents first: they might act on the death of a child
+		for _, p := range found {
 			p.kill()
 			killed[p.pid] = p
 		}
@@ -97,6 +100,11 @@ type proc struct {
 	state     byte
 	threads   string
 	start     string // in clock ticks since boot: tells a pid's holders apart
+}
+
+// older orders processes by their start.
+func (p proc) older(q proc) int {
+	return cmp.Or(cmp.Compare(len(p.start), len(q.start)), cmp.Compare(p.start, q.start), cmp.Compare(p.pid, q.pid))
 }
 
 // ended reports whether the process only waits for its parent. While other

@@ -102,6 +102,9 @@ func (t *tailer) read(dir, name string) {
 		return
 	}
 	defer file.Close()
+	if now, err := file.Stat(); err != nil || now.Sys().(*syscall.Stat_t).Ino != st.Ino {
+		return // rotated meanwhile: the next time
+	}
 	// No further than its size was: a file that grows faster than we read must
 	// not keep us from the others.
 	n, _ := io.CopyBuffer(writerOnly{f.out}, io.NewSectionReader(file, f.offset, st.Size-f.offset), t.buf)
