@@ -1,13 +1,12 @@
 """Top-level await, on one event loop for the session."""
 
-import threading
 
 from test_session_host import Host
 
 
 def test_values_and_names():
     with Host() as host:
-        host.run("import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x * 2")
+        host.do("import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x * 2")
         assert host.run("await f(4)").plain == "8"
         assert host.run("y = await f(5)\ny + 1").plain == "11"
         assert host.run("[await f(i) for i in range(3)]").plain == "[0, 2, 4]"
@@ -35,7 +34,7 @@ def test_errors_are_the_cells():
 
 def test_background_tasks_go_on_while_later_cells_await():
     with Host() as host:
-        host.run(
+        host.do(
             "import asyncio\nseen = []\nasync def tick():\n"
             "    while True:\n        seen.append(1)\n        await asyncio.sleep(0)\n"
             "task = asyncio.create_task(tick())\nawait asyncio.sleep(0)"
@@ -54,7 +53,7 @@ def test_a_cancelled_task_is_an_error_unless_the_statement_was_interrupted():
 
 def test_an_interrupt_leaves_background_tasks_alone():
     with Host() as host:
-        host.run(
+        host.do(
             "import asyncio\nasync def wait():\n    await event.wait()\n    return 'woken'\n"
             "event = asyncio.Event()\ntask = asyncio.create_task(wait())\nawait asyncio.sleep(0)"
         )
@@ -74,19 +73,8 @@ def test_an_interrupt_while_the_loop_runs_a_callback():
             "asyncio.get_running_loop().call_soon(busy)\nawait asyncio.sleep(1000)"
         )
         host.until("in")
-        stop = threading.Event()
-
-        def interrupt():
-            while not stop.wait(0.1):
-                host.interrupt()
-
-        repeat = threading.Thread(target=interrupt)
-        repeat.start()
-        try:
-            result = host.result()
-        finally:
-            stop.set()
-            repeat.join()
+        host.interrupt(insist=True)
+        result = host.result()
         assert (result.status, result.ename) == ("cancelled", "KeyboardInterrupt")
         assert "time.sleep(1000)" in result.traceback
         assert host.run("await asyncio.sleep(0, 6)").plain == "6"
@@ -94,7 +82,7 @@ def test_an_interrupt_while_the_loop_runs_a_callback():
 
 def test_asyncio_run_works_between():
     with Host() as host:
-        host.run("import asyncio\nlock = asyncio.Lock()\nawait lock.acquire()")
+        host.do("import asyncio\nlock = asyncio.Lock()\nawait lock.acquire()")
         assert host.run("async def f():\n    await asyncio.sleep(0)\n    return 3\nasyncio.run(f())").plain == "3"
         assert host.run("await asyncio.sleep(0, lock.locked())").plain == "True"
         assert host.run("asyncio.get_event_loop().close()\n1").plain == "1"
@@ -103,10 +91,10 @@ def test_asyncio_run_works_between():
 
 def test_the_end_cancels_what_is_left():
     with Host() as host:
-        host.run(
+        host.do(
             "import asyncio\nasync def f():\n    try: await asyncio.sleep(1000)\n    finally: print('ended')\n"
             "task = asyncio.create_task(f())\nawait asyncio.sleep(0)"
         )
         host.send('{"op": "shutdown"}')
-        assert host.next("the task is silent")["text"] == "ended\n"
+        assert host.line("the task is silent") == "ended\n"
         assert host.wait() == 0

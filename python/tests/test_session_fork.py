@@ -6,7 +6,7 @@ from test_session_host import Host
 
 def test_a_forked_child_prints_to_the_pipe_and_ends_with_its_cell():
     with Host() as host:
-        host.run("import os, atexit; atexit.register(print, 'at exit')")
+        host.do("import os, atexit; atexit.register(print, 'at exit')")
         result = host.run(
             "print('before', end='')\npid = os.fork()\nprint('child' if pid == 0 else 'parent')\n"
             "if pid == 0:\n    last = 3\nelse:\n    last = os.waitpid(pid, 0)[1]\nlast"
@@ -43,7 +43,7 @@ def test_how_a_child_ends(code, status, word):
 
 def test_a_child_that_stays_keeps_none_of_our_pipes():
     with Host() as host:
-        host.run("import os, time\nr, w = os.pipe()\npid = os.fork()\nif pid == 0:\n    os.read(r, 1); os._exit(0)")
+        host.do("import os, time\nr, w = os.pipe()\npid = os.fork()\nif pid == 0:\n    os.read(r, 1); os._exit(0)")
         pid = host.run("pid").plain
         host.start("os._exit(9)")
         assert host.next("the events do not end") is None
@@ -55,7 +55,7 @@ def test_a_child_that_stays_keeps_none_of_our_pipes():
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(method):
     with Host() as host:
-        host.run("x = 'state'\nprint('ran')")
+        host.do("x = 'state'\nprint('ran')")
         code = (
             "import math, multiprocessing, os\n"
             f"context = multiprocessing.get_context('{method}')\n"
@@ -68,7 +68,7 @@ def test_multiprocessing(method):
 
 def test_multiprocessing_by_fork_knows_the_cells_functions():
     with Host() as host:
-        host.run("import multiprocessing\ndef double(x):\n    print('in', x)\n    return x * 2")
+        host.do("import multiprocessing\ndef double(x):\n    print('in', x)\n    return x * 2")
         result = host.run(
             "with multiprocessing.get_context('fork').Pool(2) as pool:\n    all = pool.map(double, [1, 2])\nall"
         )

@@ -59,20 +59,20 @@ class OneReader(Host):
 
 def wait_long(host, seconds):
     """Lets events wait for so long that a busy machine is no reason for another order."""
-    host.run(f"import os, remora.session.channel as channel; channel._READ_WITHIN = {seconds}")
+    host.do(f"import os, remora.session.channel as channel; channel._READ_WITHIN = {seconds}")
 
 
 def test_programs_and_prints_stay_in_order():
     with OneReader() as host:
         wait_long(host, PATIENCE)
-        host.run("for i in range(300):\n    os.write(1, b'raw %d\\n' % i)\n    print('text', i)")
+        host.do("for i in range(300):\n    os.write(1, b'raw %d\\n' % i)\n    print('text', i)")
         assert host.order == [f"{what} {i}" for i in range(300) for what in ("raw", "text")]
 
 
 def test_what_a_program_printed_stands_before_what_is_displayed():
     with OneReader() as host:
         wait_long(host, PATIENCE)
-        host.run("for i in range(300):\n    os.write(1, b'raw %d\\n' % i)\n    display(i)")
+        host.do("for i in range(300):\n    os.write(1, b'raw %d\\n' % i)\n    display(i)")
         assert host.order == [line for i in range(300) for line in (f"raw {i}", f"{i}")]
 
 
@@ -95,7 +95,7 @@ def test_a_pipe_that_is_never_empty_delays_prints_once():
         deadline = time.monotonic() + PATIENCE
         host.start("os.write(1, b'raw')\nfor i in range(600): print(i)")
         for i in range(600):
-            assert host.next("no line")["text"] == f"{i}\n"
+            assert host.line("no line") == f"{i}\n"
             assert time.monotonic() < deadline, f"each line waits: only {i} have come in {PATIENCE} s"
         host.result()
         host.go.set()

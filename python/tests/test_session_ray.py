@@ -16,10 +16,10 @@ def host(address):
 
 
 def test_ray_connects_by_itself_to_the_sessions_cluster(host, address):
-    host.run("import ray\nfactor = 3\n@ray.remote\ndef f(x):\n    return x * factor")
+    host.do("import ray\nfactor = 3\n@ray.remote\ndef f(x):\n    return x * factor")
     assert host.run("ray.get([f.remote(i) for i in range(3)])").plain == "[0, 3, 6]"
     assert host.run("ray.get_runtime_context().gcs_address").plain == repr(address)
-    host.run("factor = 4\n@ray.remote\nclass A:\n    def get(self): return factor\na = A.remote()")
+    host.do("factor = 4\n@ray.remote\nclass A:\n    def get(self): return factor\na = A.remote()")
     assert host.run("ray.get(a.get.remote())").plain == "4"
     assert host.run("await a.get.remote()").plain == "4"
 
@@ -46,13 +46,15 @@ def test_modules_of_the_working_directory_reach_workers(address, tmp_path):
     ],
 )
 def test_interrupts_what_waits_for_ray(host, wait):
-    host.run(
+    host.do(
         "import ray, time\nkept = 5\n@ray.remote(num_cpus=0)\ndef never():\n    time.sleep(1000)\n"
-        "def slow(batch):\n    time.sleep(1000)\n    return batch\n_ = ray.nodes()\nimport ray.data"
+        "def slow(batch):\n    time.sleep(1000)\n    return batch\n"
+        # What takes time and reacts to an interrupt in ways of its own.
+        "_ = ray.init(), ray.data.range(4).map_batches(lambda batch: batch).take_all()"
     )
     host.start(f"print('started')\n{wait}")
-    host.until("started")
-    host.interrupt()
+    host.until("started\n")
+    host.interrupt(insist=True)
     result = host.result()
     assert (result.status, result.ename) == ("cancelled", "KeyboardInterrupt")
     assert host.run("kept").plain == "5"
@@ -60,7 +62,7 @@ def test_interrupts_what_waits_for_ray(host, wait):
 
 
 def test_an_error_in_a_task_shows_the_cells_lines(host):
-    host.run("import ray\n@ray.remote\ndef f(x):\n    return 1 / x  # here")
+    host.do("import ray\n@ray.remote\ndef f(x):\n    return 1 / x  # here")
     result = host.run("ray.get(f.remote(0))")
     assert result.ename == "RayTaskError(ZeroDivisionError)"
     text = result.traceback
@@ -72,7 +74,7 @@ def test_an_error_in_a_task_shows_the_cells_lines(host):
 
 
 def test_output_of_workers_arrives(host):
-    host.run("import ray\n@ray.remote\ndef f():\n    print('from a worker')")
+    host.do("import ray\n@ray.remote\ndef f():\n    print('from a worker')")
     host.start("import threading\nray.get(f.remote())\nthreading.Event().wait()")
     assert "from a worker" in host.until("from a worker")
     host.interrupt()
@@ -80,7 +82,7 @@ def test_output_of_workers_arrives(host):
 
 
 def test_progress_of_ray_data_is_text(host):
-    host.run("import ray")
+    host.do("import os\nos.environ['RAY_COLOR_PREFIX'] = '0'\nimport ray")  # of what other processes print
     result = host.run("ray.data.range(100).map(lambda row: row).materialize().count()")
     assert result.plain == "100"
     text = result.err + result.out
@@ -89,7 +91,7 @@ def test_progress_of_ray_data_is_text(host):
 
 
 def test_a_dataset_is_shown(host):
-    host.run("import ray")
+    host.do("import ray")
     result = host.run("ray.data.from_items([{'a': 1}])")
     assert "a" in result.plain and "int64" in result.plain
     assert result.err.count("Traceback") == 0
@@ -97,7 +99,7 @@ def test_a_dataset_is_shown(host):
 
 def test_the_end_is_clean_with_ray(address):
     with Host(RAY_ADDRESS=address) as host:
-        host.run(
+        host.do(
             "import ray\n@ray.remote(num_cpus=0)\nclass A:\n    def f(self): return 1\n"
             "a = A.remote()\nray.get(a.f.remote())"
         )

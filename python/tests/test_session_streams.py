@@ -9,7 +9,7 @@ def test_lines_come_while_the_statement_runs():
         # The cell waits for a byte that is sent once its line has come.
         host.start("import os\nprint('one')\nr, w = os.pipe()\nprint(os.getpid(), w)\nos.read(r, 1)\nprint('two')")
         host.until("one\n")
-        pid, fd = host.next("no second line")["text"].split()
+        pid, fd = host.line("no second line").split()
         with open(f"/proc/{pid}/fd/{fd}", "wb", 0) as pipe:
             pipe.write(b"x")
         assert host.result().out == "two\n"
@@ -45,11 +45,11 @@ def test_binary_output_is_in_order_with_text():
 
 def test_descriptors_and_programs_write_to_the_pipes():
     with Host() as host:
-        host.run(
+        host.do(
             "import os, subprocess, sys; os.write(1, b'raw '); subprocess.run(['echo', 'echoed'], stdout=sys.stdout)"
         )
         host.until_raw(1, "raw echoed\n")
-        host.run("subprocess.run('echo oops >&2', shell=True, stderr=sys.stderr)")
+        host.do("subprocess.run('echo oops >&2', shell=True, stderr=sys.stderr)")
         host.until_raw(2, "oops\n")
 
 
@@ -61,7 +61,7 @@ def test_a_progress_bar_is_one_line():
         for piece in result.err.split("\r"):  # as the contract tells the host to read it
             shown[-1:] = [piece]
         assert shown == ["100% done\n"]
-        assert len(result.err) < 40
+        assert len(result.err) < 100  # instead of 210
         assert result.out == "next\n"
 
 
@@ -122,8 +122,7 @@ def test_a_writer_waits_for_a_slow_host():
         # The reader of events waits for us: it puts into a queue of one.
         host.events.maxsize = 1
         host.start("import threading\nn = 0\nfor n in range(100_000):\n    print('x' * 100)\nn")
-        first = host.next("no output")
-        assert first["text"] == "x" * 100 + "\n"
+        assert host.line("no output") == "x" * 100 + "\n"
         host.interrupt()
         assert host.result().status == "cancelled"
         host.events.maxsize = 0
@@ -132,20 +131,24 @@ def test_a_writer_waits_for_a_slow_host():
 
 def test_threads_write_with_the_statement_that_runs():
     with Host() as host:
-        host.run(
+        host.do(
             "import threading\ngo, gone = threading.Event(), threading.Event()\n"
             "def late():\n    go.wait(); print('late'); gone.set()\n"
             "threading.Thread(target=late).start()"
         )
         assert host.run("go.set(); _ = gone.wait()").out == "late\n"
-        host.run(
+        host.do(
             "def later(r):\n    import os\n    os.read(r, 1); print('between')\n"
             "import os\nr, w = os.pipe()\nthreading.Thread(target=later, args=(r,)).start()\nprint(os.getpid(), w)"
         )
         fd = host.run("w").plain
         with open(f"/proc/{host.process.pid}/fd/{fd}", "wb", 0) as pipe:
             pipe.write(b"x")
-        assert host.next("no text") == {"event": "stream", "id": None, "name": "stdout", "text": "between\n"}
+        text = ""
+        while text != "between\n":
+            event = host.next("no text")
+            assert (event["event"], event["id"], event["name"]) == ("stream", None, "stdout") and len(text) < 8
+            text += event["text"]
 
 
 def test_many_threads_tear_no_line():
@@ -208,7 +211,7 @@ def test_a_signal_handler_that_raises_tears_no_event():
 )
 def test_the_next_cell_has_working_streams(code):
     with Host() as host:
-        host.run(code)
+        host.do(code)
         result = host.run(
             "import os, sys; print('out'); print('err', file=sys.stderr); os.write(1, b'raw'); sys.stdin.read()"
         )
@@ -232,14 +235,14 @@ def test_redirected_output_stays_where_it_is_sent():
 
 def test_a_handler_keeps_its_stream():
     with Host() as host:
-        host.run("import logging, sys; log = logging.getLogger('x'); log.addHandler(logging.StreamHandler(sys.stdout))")
-        host.run("sys.stdout.close()")
+        host.do("import logging, sys; log = logging.getLogger('x'); log.addHandler(logging.StreamHandler(sys.stdout))")
+        host.do("sys.stdout.close()")
         assert host.run("log.warning('heard')").out == "heard\n"
 
 
 def test_programs_that_a_cell_starts_have_none_of_our_pipes():
     with Host() as host:
-        host.run("import subprocess")
+        host.do("import subprocess")
         code = "subprocess.run(['ls', '/proc/self/fd'], close_fds=False, capture_output=True, text=True).stdout"
         assert [fd for fd in eval(host.run(code).plain).split() if int(fd) >= 200] == []
 

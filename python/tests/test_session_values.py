@@ -39,23 +39,23 @@ def test_plain_values(code, plain):
 
 def test_the_last_value_has_a_name():
     with Host() as host:
-        host.run("6 * 7")
-        host.run("None")
-        host.run("8;")
+        host.do("6 * 7")
+        host.do("None")
+        host.do("8;")
         assert host.run("_ + 1").plain == "43"
-        host.run("_ = 'mine'")
-        host.run("5")
+        host.do("_ = 'mine'")
+        host.do("5")
         assert host.run("_").plain == "'mine'"
 
 
 def test_the_last_value_leaves_names_of_others_alone():
     with Host() as host:
-        host.run("5")
-        host.run("import gettext; gettext.install('x')")
-        host.run("6")
+        host.do("5")
+        host.do("import gettext; gettext.install('x')")
+        host.do("6")
         assert host.run("_('text')").plain == "'text'"
-        host.run("import builtins; del builtins._")
-        host.run("7")
+        host.do("import builtins; del builtins._")
+        host.do("7")
         assert host.run("_").plain == "7"
 
 
@@ -147,7 +147,7 @@ def test_names_of_the_main_module():
     with Host() as host:
         assert host.run("__name__").plain == "'__main__'"
         assert host.run("'__file__' in globals(), 'get_ipython' in dir(__builtins__)").plain == "(False, False)"
-        host.run("def f(): pass\nclass C: pass")
+        host.do("def f(): pass\nclass C: pass")
         assert (
             host.run("import __main__; __main__.f is f, f.__module__, C.__module__").plain
             == "(True, '__main__', '__main__')"
@@ -180,7 +180,7 @@ def test_what_needs_somebody_at_a_terminal():
 
 def test_future_features_hold_on():
     with Host() as host:
-        host.run("from __future__ import annotations")
+        host.do("from __future__ import annotations")
         assert host.run("def f(x: unknown): pass\nf.__annotations__").plain == "{'x': 'unknown'}"
 
 

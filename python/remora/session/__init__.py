@@ -58,8 +58,10 @@ Cancelling
     next statement, so that an interrupt never meets a later one. The exception can get lost (Python drops what a
     destructor raises), and native code notices only when it returns: the host repeats the signal after a second or two
     without "done". A signal also wakes nobody if it comes just before a call that blocks, or if another thread takes
-    it; SIGURG, which the host sends some milliseconds after SIGINT and again, has no effect but to make Python look. Status "ok" is a possible end of a cancelled statement: it may have been at its end, or have caught
-    the exception. Ray notices a signal within a second while it waits.
+    it; SIGURG, which the host sends some milliseconds after SIGINT and again, has no effect but to make Python look. An
+    import is not torn: the first interrupt waits for its end, where SIGURG or the next SIGINT finds it. Status "ok" is
+    a possible end of a cancelled statement: it may have been at its end, or have caught the exception. Ray notices a
+    signal within a second while it waits.
 
 The end of the process
     Without a shutdown it means that the session has FAILED: the statement that runs has no "done". The exit status or

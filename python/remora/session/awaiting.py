@@ -19,24 +19,34 @@ class EventLoop:
         task = loop.create_task(_steps(cell, namespace), name="cell")
 
         asked = False
+        own = {asyncio.base_events.__file__, asyncio.events.__file__, asyncio.selector_events.__file__}
 
-        def cancel():
-            # In a task's own code the interrupt is raised there. In the loop's it would tear the loop apart, and is
-            # raised only where the loop does not come round to cancel the task: a callback runs for long.
+        def cancel(frame):
+            # In a task's own code the interrupt is raised there. In the loop's it would tear the loop apart, also in
+            # what it does between a task's steps and in its name; it is raised only where the loop does not come round
+            # to cancel the task: a callback runs for long.
             nonlocal asked
-            if asked or asyncio.current_task(loop) is not None:
+            looping = frame is not None and frame.f_code.co_filename in own
+            if asked or asyncio.current_task(loop) is not None and not looping:
                 return False
             asked = True
             loop.call_soon_threadsafe(cancel_task)
             return True
 
+        def overdue():
+            nonlocal asked
+            late = asked and asyncio.current_task(loop) is task
+            if late:
+                asked = False
+            return late
+
         def cancel_task():
             nonlocal asked
-            asked = False
-            task.cancel()
+            if asked:
+                asked = False
+                task.cancel()
 
-        self._interrupts.divert = cancel
-        self._interrupts.overdue = lambda: asked and asyncio.current_task(loop) is task
+        self._interrupts.divert, self._interrupts.overdue = cancel, overdue
         try:
             return loop.run_until_complete(task)
         except asyncio.CancelledError as error:
@@ -45,10 +55,10 @@ class EventLoop:
             raise
         finally:
             self._interrupts.divert = self._interrupts.overdue = None
-            if not task.done():  # the interrupt was raised in another task
+            if not task.done():  # the interrupt was raised in another task, or between two steps of this one
                 task.cancel()
-                loop.run_until_complete(asyncio.wait({task}))
-            if not task.cancelled():
+                loop.run_until_complete(asyncio.wait({task}, timeout=2))
+            if task.done() and not task.cancelled():
                 task.exception()  # it has been raised, and is not to be reported as lost
 
     def close(self):

@@ -130,8 +130,8 @@ class Channel:
             return
         self._interrupts.enter()
         try:
-            while self._queue:
-                with self._lock:
+            while True:
+                with self._lock:  # also if another thread has taken what was put: it may still be at it
                     self._owner = me
                     try:
                         while self._queue:
@@ -141,6 +141,8 @@ class Channel:
                             self._wake()
                     finally:
                         self._owner = None
+                if not self._queue:
+                    break
         finally:
             self._interrupts.leave()
 

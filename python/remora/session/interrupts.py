@@ -16,18 +16,21 @@ class Interrupts:
         self._armed = False
         self._depth = 0
         self._held = False
+        # Whether an interrupt waits for the end of an import: half of a module is of no use to anyone, and stays.
+        self._imports = False
         # Whether the current statement was interrupted.
         self.hit = False
-        # Set while the event loop runs: returns True if it takes the interrupt, so that none is raised here.
+        # Set while the event loop runs: is given the frame that runs, and returns True if it takes the interrupt, so
+        # that none is raised here.
         self.divert = None
-        # Set with it: whether an interrupt that it took is still to come, and the code that it is for runs.
+        # Set with it: gives back an interrupt that it took if the code runs that it is for.
         self.overdue = None
         # User code may take this one, too, and keeps it.
         signal.signal(signal.SIGURG, self._look_again)
 
     def begin(self):
         """Before each statement: forgets the last one's interrupt, and takes SIGINT back from whoever has it now."""
-        self.hit = self._held = False
+        self.hit = self._held = self._imports = False
         self._depth = 0
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
@@ -55,19 +58,40 @@ class Interrupts:
         if self._held and not self._depth:
             self._held = False
             if self._armed:
-                raise KeyboardInterrupt
+                self._strike(None)
 
     def _look_again(self, signum, frame):
         """Python runs the handlers of all signals that have come when a call that blocks returns for any of them. So
-        what this one is for has happened already, but for an interrupt that the event loop has not come round to."""
-        if self.overdue is not None and self.overdue():
-            self._handle(signum, frame)
+        what this one is for has happened already, but for an interrupt that was put off."""
+        if not self._armed:
+            return
+        if self._imports:
+            if not _in_import(frame):
+                self._imports = False
+                self._strike(frame)
+        elif self.overdue is not None and self.overdue():
+            self._strike(frame)
 
     def _handle(self, signum, frame):
         if not self._armed:
             return
         self.hit = True
+        if not self._imports and _in_import(frame):
+            self._imports = True
+            return
+        self._imports = False
+        self._strike(frame)
+
+    def _strike(self, frame):
         if self._depth:
             self._held = True
-        elif self.divert is None or not self.divert():
+        elif self.divert is None or not self.divert(frame):
             raise KeyboardInterrupt
+
+
+def _in_import(frame):
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
