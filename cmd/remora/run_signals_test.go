@@ -52,7 +52,7 @@ type process struct {
 func (b *runBed) start(script string, terminal bool, by ...string) *process {
 	t := b.t
 	t.Helper()
-	argv := append(by, testenv.Remora(t), "run", script)
+	argv := append(by, testenv.Remora(t), "--config", b.config("[runs]\ngrace = \"3m\"\n"), "run", script)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = b.env
 	var out io.Reader
@@ -77,6 +77,15 @@ func (b *runBed) start(script string, terminal bool, by ...string) *process {
 	p := b.run(cmd, pipe)
 	p.await(t, "ready")
 	return p
+}
+
+func (b *runBed) config(text string) string {
+	b.t.Helper()
+	path := filepath.Join(b.t.TempDir(), "config.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return path
 }
 
 func (b *runBed) run(cmd *exec.Cmd, out io.Reader) *process {
@@ -163,6 +172,31 @@ func TestRunTerminated(t *testing.T) {
 	}
 	p.await(t, "terminated")
 	if code := p.end(t); code != 6 {
+		t.Errorf("exit code %d", code)
+	}
+	b.wantNothingLeft()
+}
+
+// A script that takes no notice is killed when the grace is over.
+func TestRunOfAStubbornScript(t *testing.T) {
+	b := newRunBed(t)
+	cmd := exec.Command(testenv.Remora(t), "--config", b.config("[runs]\ngrace = \"100ms\"\n"), "run", b.script("stubborn.py", `
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+while True: time.sleep(1)
+`))
+	cmd.Env = b.env
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := b.run(cmd, out)
+	p.await(t, "ready")
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.end(t); code != 128+int(syscall.SIGKILL) {
 		t.Errorf("exit code %d", code)
 	}
 	b.wantNothingLeft()

@@ -49,7 +49,7 @@ type S3 struct {
 // Runs is about the lives of job runs.
 type Runs struct {
 	Timeout Duration `toml:"timeout"` // Glue gives a Ray job 480 minutes and lets nobody change it
-	Grace   Duration `toml:"grace"`   // from SIGTERM to SIGKILL, of sessions too
+	Grace   Duration `toml:"grace"`   // from SIGTERM to SIGKILL, of sessions and of remora run too
 }
 
 // Sessions is about interactive sessions. Where CreateSession does not say, the

@@ -14,9 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// grace is how long a script may take to end after a signal.
-const grace = 10 * time.Second
-
 // Signals catches what ends a run, for Options.Signals.
 func Signals() <-chan os.Signal {
 	c := make(chan os.Signal, 8)
@@ -53,9 +50,9 @@ func untilSignal(ctx context.Context, signals <-chan os.Signal) (context.Context
 }
 
 // drive runs the script on the caller's terminal. A signal is passed on, and a
-// script that does not end of it is killed. Not os/exec's context: the script
+// script that has not ended after grace is killed. Not os/exec's context: the script
 // decides what a signal means.
-func drive(argv, env []string, signals <-chan os.Signal) (status int, err error) {
+func drive(argv, env []string, grace time.Duration, signals <-chan os.Signal) (status int, err error) {
 	// The parent death signal is tied to the thread that forks.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

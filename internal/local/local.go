@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/remora-project/remora"
 	"github.com/remora-project/remora/internal/config"
@@ -60,7 +61,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return drive(argv, env, o.Signals)
+	return drive(argv, env, time.Duration(o.Config.Runs.Grace), o.Signals)
 }
 
 // folder is for what the run's cluster writes and nobody reads once it is over.
