@@ -94,7 +94,7 @@ def job(glue, name, definition):
 def ended(glue):
     """A function that waits for the end of a run, as Airflow does, and returns the run."""
 
-    def wait(job_name, run_id, within=240):
+    def wait(job_name, run_id, within=600):
         def run_if_ended():
             run = glue.get_job_run(JobName=job_name, RunId=run_id)["JobRun"]
             return run if "CompletedOn" in run else None

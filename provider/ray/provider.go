@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -44,7 +45,12 @@ type OverlayCommand struct {
 const maxWorkers = 999
 
 // Provider implements remora.Provider.
-type Provider struct{ config Config }
+type Provider struct {
+	config Config
+	// Held while a cluster starts. Ray bounds the start of a node's agents by 30
+	// seconds, which many clusters that start together do not keep.
+	starting chan struct{}
+}
 
 var _ remora.Provider = (*Provider)(nil)
 
@@ -53,7 +59,7 @@ func New(c Config) *Provider {
 	if c.StartTimeout <= 0 {
 		c.StartTimeout = StartTimeout
 	}
-	return &Provider{config: c}
+	return &Provider{config: c, starting: make(chan struct{}, runtime.NumCPU())}
 }
 
 // handle is what a remora.Handle of this provider says.
@@ -74,7 +80,8 @@ func (h handle) encode() remora.Handle {
 	return b
 }
 
-// Start implements remora.Provider.
+// Start implements remora.Provider. As many clusters start at a time as there
+// are CPUs.
 func (p *Provider) Start(ctx context.Context, spec remora.ClusterSpec) (remora.Cluster, error) {
 	if err := check(spec); err != nil {
 		return nil, err
@@ -83,6 +90,11 @@ func (p *Provider) Start(ctx context.Context, spec remora.ClusterSpec) (remora.C
 		HeadID: newNodeID(), Nodes: spec.Workers + 1}
 	if err := spec.Record(ctx, h.encode()); err != nil {
 		return nil, err
+	}
+	select {
+	case p.starting <- struct{}{}:
+		defer func() { <-p.starting }()
+	case <-ctx.Done():
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
