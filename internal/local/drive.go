@@ -50,8 +50,8 @@ func untilSignal(ctx context.Context, signals <-chan os.Signal) (context.Context
 }
 
 // drive runs the script on the caller's terminal. A signal is passed on, and a
-// script that has not ended after grace is killed. Not os/exec's context: the script
-// decides what a signal means.
+// script that has not ended after grace is killed. Not os/exec's context: the
+// script decides what a signal means.
 func drive(argv, env []string, grace time.Duration, signals <-chan os.Signal) (status int, err error) {
 	// The parent death signal is tied to the thread that forks.
 	runtime.LockOSThread()

@@ -1,10 +1,11 @@
 """AWS Glue's kernel for `remora notebook`: that of aws-glue-sessions as it is, but for what it keeps from the reader.
 
 An interrupted cell gets no answer from it, so that Jupyter waits for ever, and nothing is seen of what the cell had
-printed; one that is interrupted before the kernel knows its statement's number goes on. A cell in which Python died is no error for Jupyter, and one that failed loses its figures. Tracebacks count
-lines from the first one that is not a comment, a magic or empty. A kernel that is shut down with cells in its queue
-runs the next one, in a session of which nobody knows. Before the first cell it asks the package index for newer
-releases, without a deadline, and advises to install them; they have no Ray.
+printed; one that is interrupted before the kernel knows its statement's number goes on. A cell in which Python died is
+no error for Jupyter, and one that failed loses its figures. Tracebacks count lines from the first one that is not a
+comment, a magic or empty. A kernel that is shut down with cells in its queue runs the next one, in a session of which
+nobody knows. Before the first cell it asks the package index for newer releases, without a deadline, and advises to
+install them; they have no Ray.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""SIGINT as the host's way to cancel: it reaches the code of a statement, and nothing else. SIGURG wakes the main thread."""
+"""SIGINT as the host's way to cancel: it reaches the code of a statement, and nothing else. SIGURG wakes that code."""
 
 import signal
 import threading
